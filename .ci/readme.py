@@ -1,0 +1,34 @@
+"""Write README.md from nbs/index.ipynb: its text, its visible cells and their stored output."""
+from pathlib import Path
+
+import nbformat
+from nbconvert import MarkdownExporter
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def visible(cell):
+    """The cell as the README shows it, or None when it is hidden."""
+    source = cell.source
+    directives = [line for line in source.splitlines() if line.startswith("#|")]
+    if any("hide" in line.split() or "default_exp" in line for line in directives): return None
+    cell.source = "\n".join(line for line in source.splitlines() if not line.startswith("#|")).strip()
+    if "#| echo: false" in directives: cell.source = ""
+    for output in cell.get("outputs", []):
+        # A Markdown table reads better in the README than its HTML twin or plain text.
+        if "text/markdown" in output.get("data", {}): output.data = {"text/markdown": output.data["text/markdown"]}
+    return cell
+
+
+def main():
+    """Convert the notebook and write README.md at the top level."""
+    notebook = nbformat.read(ROOT/"nbs"/"index.ipynb", as_version=4)
+    notebook.cells = [cell for cell in map(visible, notebook.cells) if cell is not None]
+    text, _ = MarkdownExporter().from_notebook_node(notebook)
+    text = text.replace("```python\n\n```\n", "").replace("](images/", "](nbs/images/").replace('src="images/', 'src="nbs/images/')
+    while "\n\n\n" in text: text = text.replace("\n\n\n", "\n\n")
+    (ROOT/"README.md").write_text(text.strip() + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,51 @@
+# `make demo` and `make test` are each enough on a fresh machine: both set up .venv first.
+SHELL := /bin/bash
+BIN := .venv/bin
+# The first Python on the path that is 3.11 or 3.12; set PYTHON=… to choose another.
+PYTHON ?= $(shell for p in python3 python3.11 python3.12; do $$p -c 'import sys; sys.exit(sys.version_info[:2] not in ((3,11),(3,12)))' 2>/dev/null && echo $$p && break; done)
+# pip's own find-links are passed on, so that a CPU build of torch offered there is taken.
+UV := UV_FIND_LINKS="$${UV_FIND_LINKS:-$$PIP_FIND_LINKS}" $(BIN)/uv pip install --quiet --python $(BIN)/python
+
+.PHONY: help setup demo test prepare export readme execute ui clean
+
+help: ## show this list
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | column -t -s "$$(printf '\t')"
+
+setup: .venv/.complete ## make .venv with everything pinned in requirements.txt
+
+.venv/.complete: requirements.txt overrides.txt settings.ini setup.py
+	@test -n "$(PYTHON)" || { echo "No Python 3.11 or 3.12 found; install one, or say make PYTHON=/path/to/python3.11"; exit 1; }
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet uv==0.13.9
+	$(UV) -r requirements.txt --override overrides.txt
+	$(UV) --no-deps --no-build-isolation -e .
+	touch $@
+
+demo: setup ## the whole way on simulated galaxies, ends in demo/report.html
+	$(BIN)/galaxy-demo
+
+test: setup ## run every notebook as a test, and the checks on the tree
+	$(BIN)/python .ci/check.py
+
+export: setup ## write the package from the notebooks
+	$(BIN)/nbdev_export
+
+readme: setup ## write README.md from nbs/index.ipynb
+	$(BIN)/python .ci/readme.py
+
+execute: setup ## run each notebook in place, so that its stored output is fresh
+	for notebook in nbs/*.ipynb; do $(BIN)/jupyter nbconvert --to notebook --execute --inplace $$notebook || exit 1; done
+	$(BIN)/nbdev_clean
+
+prepare: setup ## export, clean, test, README; fails if that changed the tree
+	$(BIN)/nbdev_export
+	$(BIN)/nbdev_clean
+	$(BIN)/python .ci/readme.py
+	$(BIN)/python .ci/check.py
+	@git diff --exit-code --stat || { echo "The tree changed: look at the difference and commit it."; exit 1; }
+
+ui: setup ## MLflow's page on this machine only
+	$(BIN)/mlflow ui --host 127.0.0.1 --port 5000 --backend-store-uri "$${MLFLOW_TRACKING_URI:-sqlite:///mlflow.db}"
+
+clean: ## remove what the demo and builds made (not data/, runs/ or .venv)
+	rm -rf demo build dist _proc _docs *.egg-info
