@@ -354,6 +354,7 @@ def load_model(
     different = {key: value for key, value in (expected or {}).items() if config.get(key) != value}
     if different: raise GalaxyError(f"{path} holds {config}, but {different} was asked for; give the checkpoint of that network, or its own settings.")
     model = build_model(**config)
+    with torch.no_grad(): model.eval().train() # drops the expanded filters that a fresh network keeps, as `save_checkpoint` did
     try: model.load_state_dict(content["state"])
     except RuntimeError as error: raise GalaxyError(f"{path} says it is {config}, but its weights are of another network: {str(error).splitlines()[1].strip()[:200]}") from None
     with torch.no_grad(): return model.eval()
