@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['GALAXY10_CLASSES', 'PROGRESS_SECONDS', 'GalaxyError', 'atomic_path', 'save_array', 'save_json', 'load_json',
-           'random_generator', 'pick_device', 'progress', 'command']
+           'random_generator', 'pick_device', 'progress', 'parse_words', 'command']
 
 # %% ../nbs/00_core.ipynb #cell-003
 import functools
@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
-from fastcore.script import call_parse
+from fastcore.script import anno_parser
 
 # %% ../nbs/00_core.ipynb #cell-006
 GALAXY10_CLASSES = (
@@ -120,17 +120,28 @@ def progress(
             shown = now
 
 # %% ../nbs/00_core.ipynb #cell-027
-def command(
+def parse_words(
     function:Callable, # its parameters carry docments, which become the help text
+    name:str, # of the command, for the usage line
+    words:list[str], # what follows the command in the shell
+) -> dict: # arguments for `function`
+    "Read a command line. Exits with code 2 and the usage when it does not fit, with 0 after `--help`."
+    parser = anno_parser(function, prog=name)
+    for action in parser._actions:
+        hyphened = [option.replace("_", "-") for option in action.option_strings]
+        action.option_strings = hyphened # what --help shows; the spelling with underscores still parses
+        parser._option_string_actions.update(dict.fromkeys(hyphened, action))
+    return {key: value for key, value in vars(parser.parse_args(words)).items() if key not in ("pdb", "xtra")}
+
+def command(
+    function:Callable, # see `parse_words`
 ) -> Callable: # parses `sys.argv` when run from the shell, a plain function otherwise
-    "Make a console command out of a function; a `GalaxyError` ends it with one line and exit code 1."
+    "Make a console command out of a function; what the user can fix ends it with one line and exit code 1."
     name = function.__name__.replace("_", "-")
     @functools.wraps(function)
-    def checked(*args, **kwargs):
-        try: function(*args, **kwargs)
-        except (GalaxyError, KeyboardInterrupt) as error:
-            if Path(sys.argv[0]).stem.replace("_", "-") != name: raise # called from Python, not from the shell
-            if isinstance(error, KeyboardInterrupt): print("interrupted", file=sys.stderr); raise SystemExit(130) from None
-            print(f"{name}: error: {error}", file=sys.stderr)
-            raise SystemExit(1) from None
-    return call_parse(checked)
+    def run(*args, **kwargs):
+        if args or kwargs or Path(sys.argv[0]).stem.replace("_", "-") != name: return function(*args, **kwargs)
+        try: function(**parse_words(function, name, sys.argv[1:]))
+        except KeyboardInterrupt: print("interrupted", file=sys.stderr); raise SystemExit(130) from None
+        except (GalaxyError, OSError) as error: print(f"{name}: error: {error}", file=sys.stderr); raise SystemExit(1) from None
+    return run

@@ -11,6 +11,7 @@ __all__ = ['DEFAULT_SIZE', 'GROUPS', 'WIDTHS', 'DROPOUTS', 'POOLED_BLOCKS', 'MOD
 
 # %% ../nbs/04_model.ipynb #cell-003
 import json
+import logging
 import pickle
 import warnings
 from functools import lru_cache
@@ -304,6 +305,7 @@ def export_onnx(
     "Write an ONNX file: images (N,H,W,3) uint8 and asymmetry (N,1) float32 to probabilities (N,classes)."
     classifier, name = Classifier(model).cpu().eval(), torch.export.Dim
     inputs = torch.zeros(2, image_size, image_size, 3, dtype=torch.uint8), torch.zeros(2, 1)
+    logging.getLogger("torch.onnx._internal.exporter").setLevel(logging.ERROR) # says that torchvision, which is not needed, is missing
     with warnings.catch_warnings():
         warnings.simplefilter("ignore") # about torch's own internals
         program = torch.onnx.export(classifier, inputs, dynamo=True, verbose=False, input_names=["images", "asymmetry"], output_names=["probabilities"],
