@@ -257,8 +257,8 @@ def conclude(
     "Export the best network, draw the curves, log both."
     history = pd.DataFrame(keeper.history)
     network = load_model(folder/"best.pt")
-    preprocessing = store.manifest.get("preprocessing", {}).get("parameters", {})
-    export_onnx(network, folder/"model.onnx", store.classes, dict(preprocessing=preprocessing, cleaned=config.cleaned, commit=git_commit(), data=store.manifest_hash()), store.size)
+    needed = dict(image_size=store.size, cleaned=config.cleaned, preprocessing=store.manifest.get("preprocessing", {}).get("parameters", {}))
+    export_onnx(network, folder/"model.onnx", store.classes, {**needed, "commit": git_commit(), "data": store.manifest_hash()}, store.size)
     figure = plot_history(history)
     with atomic_path(folder/"history.png") as temporary: figure.savefig(temporary, dpi=120)
     plt.close(figure)
