@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['IMAGE_SUFFIXES', 'MAX_PIXELS', 'open_hdf5', 'check_hdf5', 'aligned_slices', 'read_catalog', 'import_hdf5', 'finish',
-           'read_image', 'folder_classes', 'import_folder', 'galaxy_data']
+           'resize_picture', 'read_image', 'folder_classes', 'import_folder', 'galaxy_data']
 
 # %% ../nbs/01b_sources.ipynb #cell-003
 import warnings
@@ -106,6 +106,13 @@ def finish(
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png")
 MAX_PIXELS = 64_000_000 # an 8000 × 8000 mosaic; a decompression bomb has more
 
+def resize_picture(
+    image:np.ndarray, # (H,H,3) uint8
+    size:int, # H = W of the result
+) -> np.ndarray: # (size,size,3) uint8
+    "Resize with an antialiasing filter."
+    return image if len(image) == size else np.asarray(Image.fromarray(image).resize((size, size), Image.Resampling.BICUBIC))
+
 def read_image(
     path:str|Path, # JPEG or PNG, any mode and size
     size:int|None=256, # H = W of the result; None keeps the size
@@ -124,8 +131,8 @@ def read_image(
         raise GalaxyError(f"{path} cannot be read as a picture ({error}); expected a whole JPEG or PNG.") from None
     side = min(image.size)
     left, top = (image.width - side)//2, (image.height - side)//2
-    image = image.crop((left, top, left + side, top + side))
-    return np.asarray(image if size in (None, side) else image.resize((size, size), Image.Resampling.BICUBIC))
+    square = np.asarray(image.crop((left, top, left + side, top + side)))
+    return square if size is None else resize_picture(square, size)
 
 # %% ../nbs/01b_sources.ipynb #cell-018
 def folder_classes(
@@ -161,7 +168,7 @@ def import_folder(
                 if not skip_bad: raise GalaxyError(f"{error} Give --skip-bad to leave such files out.") from None
                 bad.append(str(error)); continue
             sizes[len(image)] += 1
-            writer.write(len(names), read_image(file, size)[None] if len(image) != size else image[None], np.array([label]))
+            writer.write(len(names), resize_picture(image, size)[None], np.array([label]))
             names.append(str(file.relative_to(folder)))
         if bad: writer.trim(len(names))
         stratified_split(writer.labels, seed=seed, classes=classes)

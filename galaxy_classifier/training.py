@@ -168,12 +168,12 @@ class Keeper(Callback):
 EXPERIMENT = "galaxy_classifier"
 
 def start_tracking(
-    folder:str|Path=".", # where mlflow.db and mlruns/ live, unless MLFLOW_TRACKING_URI says otherwise
+    folder:str|Path|None=None, # where mlflow.db and mlruns/ live; None: MLFLOW_TRACKING_URI, or else here
 ) -> str: # the tracking URI
     "Point MLflow to its store and choose the project's experiment."
     for name in ("alembic", "mlflow.store.db.utils", "mlflow.tracking.fluent"): logging.getLogger(name).setLevel(logging.WARNING)
-    folder = Path(folder).resolve()
-    local = not os.environ.get("MLFLOW_TRACKING_URI")
+    local = folder is not None or not os.environ.get("MLFLOW_TRACKING_URI")
+    folder = Path(folder or ".").resolve()
     uri = f"sqlite:///{folder/'mlflow.db'}" if local else os.environ["MLFLOW_TRACKING_URI"]
     if local: folder.mkdir(parents=True, exist_ok=True)
     mlflow.set_tracking_uri(uri); mlflow.set_registry_uri(uri)
