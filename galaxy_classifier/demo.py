@@ -39,14 +39,14 @@ def clear(
 def galaxy_demo(
     output:Path=Path("demo"), # directory for everything
     count:int=1000, # simulated galaxies
-    epochs:int=30, # of training
+    epochs:int=15, # of training
     size:int=65, # side of the network's input, pixels
     seed:int=0, # of everything
     workers:int=2, # processes that simulate and clean
     overwrite:store_true=False, # replace an earlier demo in that directory
 ):
     "The whole way on simulated galaxies: simulate, preprocess, train, analyse, predict."
-    config = TrainingConfig(size=size, epochs=epochs, recipe="sky", early_stopping=epochs, patience=3, seed=seed)
+    config = TrainingConfig(size=size, epochs=epochs, recipe="sky", schedule="one-cycle", seed=seed)
     output = Path(output)
     clear(output, overwrite)
     print(f"1/5 simulating {count} galaxies", flush=True)

@@ -143,7 +143,7 @@ class GalaxyModule(lightning.LightningModule):
     def configure_optimizers(self):
         optimiser = torch.optim.RAdam(self.network.parameters(), self.config.learning_rate, weight_decay=self.config.weight_decay, decoupled_weight_decay=True)
         if self.config.schedule == "one-cycle":
-            cycle = torch.optim.lr_scheduler.OneCycleLR(optimiser, self.config.learning_rate, self.trainer.estimated_stepping_batches)
+            cycle = torch.optim.lr_scheduler.OneCycleLR(optimiser, self.config.learning_rate, self.trainer.estimated_stepping_batches + 1) # it is stepped once more after the last batch
             return dict(optimizer=optimiser, lr_scheduler=dict(scheduler=cycle, interval="step"))
         plateau = torch.optim.lr_scheduler.ReduceLROnPlateau(optimiser, mode="max", factor=self.config.factor, patience=self.config.patience)
         return dict(optimizer=optimiser, lr_scheduler=dict(scheduler=plateau, monitor="valid_accuracy"))
