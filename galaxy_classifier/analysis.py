@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['STYLE', 'TEMPLATE', 'evaluate', 'plot_confusion', 'grad_cam', 'predict_split', 'open_run', 'choose_examples',
-           'plot_examples', 'picture', 'write_report', 'provenance', 'analyse', 'galaxy_analyse']
+           'plot_examples', 'picture', 'write_report', 'in_words', 'provenance', 'analyse', 'galaxy_analyse']
 
 # %% ../nbs/06_analysis.ipynb #cell-003
 import base64
@@ -168,7 +168,7 @@ h1 { line-height: 1.15; margin-bottom: .2rem; } h2 { margin-top: 2.5rem; }
 .warning { border-left: .3rem solid #d80; background: var(--soft); padding: .6rem 1rem; }
 .scroll { overflow-x: auto; } table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; }
 td, th { padding: .3rem .6rem; border-bottom: 1px solid var(--line); text-align: right; vertical-align: top; }
-td:first-child, th:first-child, .text td { text-align: left; } .text td:last-child { overflow-wrap: anywhere; }
+td:first-child, th:first-child, .text td { text-align: left; } @media (max-width: 30rem) { td, th { padding: .3rem .2rem; } } .text td:last-child { overflow-wrap: anywhere; }
 img { max-width: 100%; background: white; border-radius: .4rem; } figure { margin: 1rem 0; } figcaption { opacity: .8; }
 @media print { h2 { break-after: avoid; } figure, tr { break-inside: avoid; } }
 """
@@ -187,7 +187,7 @@ TEMPLATE = """<!doctype html>
 <h2>Classes</h2><div class="scroll"><table><tr><th>Class</th><th>Precision</th><th>Recall</th><th>F1</th><th>Images</th></tr>
 {% for row in merit.per_class %}<tr><td>{{ row["class"] }}</td><td>{{ "%.2f"|format(row.precision) }}</td><td>{{ "%.2f"|format(row.recall) }}</td><td>{{ "%.2f"|format(row.f1) }}</td><td>{{ row.images }}</td></tr>
 {% endfor %}</table></div>
-{% for heading, caption, picture in pictures %}<h2>{{ heading }}</h2><figure><img alt="{{ heading }}" src="data:image/png;base64,{{ picture }}"><figcaption>{{ caption }}</figcaption></figure>
+{% for heading, caption, picture in pictures %}<h2>{{ heading }}</h2><figure><img alt="{{ heading }}" src="data:image/webp;base64,{{ picture }}"><figcaption>{{ caption }}</figcaption></figure>
 {% endfor %}
 <h2>What this is</h2><div class="scroll"><table class="text">{% for name, value in facts %}<tr><td>{{ name }}</td><td>{{ value }}</td></tr>{% endfor %}</table></div>
 <p>The probabilities are the network's own and have not been calibrated. They mean little for pictures unlike those it was trained on: another survey, pixel scale or colour stretch, or no galaxy at all.</p>
@@ -196,10 +196,10 @@ TEMPLATE = """<!doctype html>
 
 def picture(
     figure:plt.Figure, # is closed
-) -> str: # base64 of a PNG
+) -> str: # base64 of a WebP picture
     "A figure as text."
     buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=110)
+    figure.savefig(buffer, format="webp", dpi=120, pil_kwargs=dict(quality=90)) # a sixth of PNG for photographs
     plt.close(figure)
     return base64.b64encode(buffer.getvalue()).decode()
 
@@ -209,7 +209,7 @@ def write_report(
     part:str, # which split
     merit:dict, # from `evaluate`
     figures:list[tuple[str, str, plt.Figure]], # heading, caption, figure; these are closed
-    facts:list[tuple[str, object]], # name and value of what a reader must know
+    facts:list[tuple[str, str]], # name and value of what a reader must know
     warnings:list[str]=(), # shown on top
 ):
     "Write the page, atomically."
@@ -218,6 +218,12 @@ def write_report(
     with atomic_path(path) as temporary: temporary.write_text(page, encoding="utf-8")
 
 # %% ../nbs/06_analysis.ipynb #cell-026
+def in_words(
+    value:object, # a dictionary, or anything else
+) -> str:
+    "A dictionary as a reader would write it."
+    return ", ".join(f"{name.replace('_', ' ')} {in_words(entry)}" for name, entry in value.items()) if isinstance(value, dict) else str(value)
+
 def provenance(
     run:dict, # from `open_run`
     store:Store, # what it was tested on
@@ -251,8 +257,9 @@ def analyse(
     if run["history"] is not None: figures.append(("Training", "Course of loss, accuracy and learning rate; training figures are measured on augmented images.", plot_history(run["history"])))
     origin = provenance(run, store, part)
     facts = [("Network", origin["network"]), ("Data", origin["data"]), ("Split", origin["split"]), ("Training", origin["training"]), ("Epochs", f"{origin['epochs']}, best {origin['best_epoch']}"),
-             ("Trained at commit", f"{origin['commit']} on {origin['hardware']}"), ("Analysed at", f"{origin['analysis']}")]
-    write_report(report, f"{network.config['name']} network on {store.manifest['source'].get('file', store.manifest['source']['kind'])}", part, merit, figures, facts, run["warnings"])
+             ("Trained at commit", f"{origin['commit']} on {origin['hardware']}"), ("Analysed at", origin["analysis"])]
+    write_report(report, f"{network.config['name']} network on {store.manifest['source'].get('file', store.manifest['source']['kind'])}", part, merit, figures,
+                 [(name, in_words(value)) for name, value in facts], run["warnings"])
     return {**merit, "classes": store.classes, **origin, "warnings": run["warnings"]}
 
 # %% ../nbs/06_analysis.ipynb #cell-030

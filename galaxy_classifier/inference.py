@@ -19,7 +19,7 @@ from joblib import Parallel, delayed
 
 from .core import GalaxyError, atomic_path, command, progress
 from .preprocessing import StarParameters, preprocess_image
-from .sources import IMAGE_SUFFIXES, read_image, resize_picture
+from .sources import IMAGE_SUFFIXES, read_image, resize_picture, say_resized
 
 # %% ../nbs/07_inference.ipynb #cell-006
 class Predictor:
@@ -104,8 +104,7 @@ def predict_files(
         best = probabilities.argmax(1)
         yield pd.DataFrame({"file": map(str, names), "class": [predictor.classes[number] for number in best], "probability": probabilities.max(1), "asymmetry": asymmetries,
                             **{f"p_{name}": probabilities[:, number] for number, name in enumerate(predictor.classes)}})
-    other = sorted(set(sizes) - {predictor.image_size})
-    if other: print(f"{sum(sizes[side] for side in other)} pictures of other sizes ({other[0]}{f' to {other[-1]}' if other[1:] else ''} px) were resized to {predictor.image_size} px.")
+    say_resized(sizes, predictor.image_size)
     if left_out == len(files): raise GalaxyError(f"none of {len(files)} pictures could be read; see the lines above.")
 
 # %% ../nbs/07_inference.ipynb #cell-018

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['IMAGE_SUFFIXES', 'MAX_PIXELS', 'open_hdf5', 'check_hdf5', 'aligned_slices', 'read_catalog', 'import_hdf5', 'finish',
-           'resize_picture', 'read_image', 'folder_classes', 'import_folder', 'galaxy_data']
+           'resize_picture', 'say_resized', 'read_image', 'folder_classes', 'import_folder', 'galaxy_data']
 
 # %% ../nbs/01b_sources.ipynb #cell-003
 import warnings
@@ -113,6 +113,14 @@ def resize_picture(
     "Resize with an antialiasing filter."
     return image if len(image) == size else np.asarray(Image.fromarray(image).resize((size, size), Image.Resampling.BICUBIC))
 
+def say_resized(
+    sides:Counter, # how many pictures of which side, in pixels
+    size:int, # what they were brought to
+):
+    "Say once how many pictures had another size."
+    other = sorted(set(sides) - {size})
+    if other: print(f"{sum(sides[side] for side in other)} pictures of other sizes ({other[0]}{f' to {other[-1]}' if other[1:] else ''} px) were resized to {size} px.")
+
 def read_image(
     path:str|Path, # JPEG or PNG, any mode and size
     size:int|None=256, # H = W of the result; None keeps the size
@@ -175,7 +183,7 @@ def import_folder(
         writer.catalog = pd.DataFrame(dict(file=names))
         writer.source.update(skipped=len(bad), sizes={str(side): count for side, count in sizes.items()})
     for message in bad: print("left out:", message)
-    if set(sizes) - {size}: print(f"{sum(sizes.values()) - sizes[size]} pictures of other sizes ({min(sizes)} to {max(sizes)} px) were resized to {size} px.")
+    say_resized(sizes, size)
     return finish(store, seed)
 
 # %% ../nbs/01b_sources.ipynb #cell-021

@@ -242,7 +242,7 @@ def fit(
     quiet:bool=False, # no line an epoch
 ) -> dict: # summary: best accuracy, epochs, MLflow run
     "Train a network and keep the best. Raises `GalaxyError` before anything is made when store, settings and checkpoint do not fit."
-    folder, place = Path(folder), pick_device(device)
+    folder, place, commit = Path(folder), pick_device(device), git_commit() # now: the files may be edited while it trains
     if (folder/"best.pt").exists(): raise GalaxyError(f"{folder} holds a run already; choose another --output.")
     train, valid = (make_loader(store, part, config.batch_size, part == "train", config.seed, workers, config.cleaned) for part in ("train", "valid"))
     lightning.seed_everything(config.seed, verbose=False)
@@ -253,9 +253,9 @@ def fit(
     module, keeper = GalaxyModule(config, store.counts("train"), network.train()), Keeper(folder, store, quiet)
     with mlflow.start_run(run_name=folder.name, nested=nested) as run:
         mlflow.log_params({**asdict(config), "data": store.manifest_hash(), "images": len(store)})
-        mlflow.set_tags(dict(commit=git_commit(), hardware=hardware()))
+        mlflow.set_tags(dict(commit=commit, hardware=hardware()))
         quiet_trainer(config, place, [keeper, *callbacks]).fit(module, train, valid)
-        return conclude(store, config, folder, keeper, run.info.run_id)
+        return conclude(store, config, folder, keeper, run.info.run_id, commit)
 
 def conclude(
     store:Store, # what was trained on
@@ -263,17 +263,18 @@ def conclude(
     folder:Path, # holds best.pt
     keeper:Keeper, # what was seen
     run_id:str, # of MLflow
+    commit:str, # of the code that trained
 ) -> dict: # the summary, also in summary.json
     "Export the best network, draw the curves, log both."
     history = pd.DataFrame(keeper.history)
     network = load_model(folder/"best.pt")
     needed = dict(image_size=store.size, cleaned=config.cleaned, preprocessing=store.manifest.get("preprocessing", {}).get("parameters", {}))
-    export_onnx(network, folder/"model.onnx", store.classes, {**needed, "commit": git_commit(), "data": store.manifest_hash()}, store.size)
+    export_onnx(network, folder/"model.onnx", store.classes, {**needed, "commit": commit, "data": store.manifest_hash()}, store.size)
     figure = plot_history(history)
     with atomic_path(folder/"history.png") as temporary: figure.savefig(temporary, dpi=120)
     plt.close(figure)
     summary = dict(best_epoch=int(history["valid_accuracy"].idxmax()) + 1, epochs=len(history), valid_accuracy=float(history["valid_accuracy"].max()),
-                   commit=git_commit(), hardware=hardware(), data=store.manifest_hash(), mlflow_run=run_id)
+                   commit=commit, hardware=hardware(), data=store.manifest_hash(), mlflow_run=run_id)
     save_json(folder/"summary.json", summary)
     mlflow.log_metric("best_valid_accuracy", summary["valid_accuracy"])
     for name in ("best.pt", "model.onnx", "history.csv", "history.png", "config.json", "summary.json"): mlflow.log_artifact(str(folder/name))
