@@ -181,6 +181,7 @@ def start_tracking(
 ) -> str: # the tracking URI
     "Point MLflow to its store and choose the project's experiment."
     for name in ("alembic", "mlflow.store.db.utils", "mlflow.tracking.fluent"): logging.getLogger(name).setLevel(logging.WARNING)
+    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false") # a bar for each of half a dozen small files
     local = folder is not None or not os.environ.get("MLFLOW_TRACKING_URI")
     folder = Path(folder or ".").resolve()
     uri = f"sqlite:///{folder/'mlflow.db'}" if local else os.environ["MLFLOW_TRACKING_URI"]
