@@ -194,6 +194,7 @@ TEMPLATE = """<!doctype html>
 </body></html>
 """
 
+# %% ../nbs/06_analysis.ipynb #cell-024
 def picture(
     figure:plt.Figure, # is closed
 ) -> str: # base64 of a WebP picture
@@ -217,7 +218,7 @@ def write_report(
         title=title, part=part, merit=merit, facts=facts, warnings=warnings, style=STYLE, pictures=[(heading, caption, picture(figure)) for heading, caption, figure in figures])
     with atomic_path(path) as temporary: temporary.write_text(page, encoding="utf-8")
 
-# %% ../nbs/06_analysis.ipynb #cell-026
+# %% ../nbs/06_analysis.ipynb #cell-027
 def in_words(
     value:object, # a dictionary, or anything else
 ) -> str:
@@ -237,6 +238,7 @@ def provenance(
                 data_hash=store.manifest_hash(), trained_on=extra.get("data"), commit=summary.get("commit"), hardware=summary.get("hardware"),
                 analysis=dict(commit=git_commit(), hardware=hardware(), version=__version__))
 
+# %% ../nbs/06_analysis.ipynb #cell-028
 def analyse(
     store:Store, # preprocessed and split
     source:str|Path, # see `open_run`
@@ -262,7 +264,7 @@ def analyse(
                  [(name, in_words(value)) for name, value in facts], run["warnings"])
     return {**merit, "classes": store.classes, **origin, "warnings": run["warnings"]}
 
-# %% ../nbs/06_analysis.ipynb #cell-030
+# %% ../nbs/06_analysis.ipynb #cell-032
 @command
 def galaxy_analyse(
     store:Path=Path("data"), # the store to test on, preprocessed

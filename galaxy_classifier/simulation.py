@@ -241,8 +241,9 @@ def simulate_store(
     source = dict(kind="simulation", seed=seed, pixel_scale=FIELD/size, galsim=galsim.__version__)
     with StoreWriter(path, count, size, list(GALAXY10_CLASSES), source, overwrite) as writer:
         writer.catalog = pd.DataFrame(dict(source="simulation", index=np.arange(count), pixel_scale=FIELD/size))
-        images = Parallel(workers, return_as="generator")(delayed(simulate_row)(index, seed, size) for index in range(count))
-        for index, image in enumerate(progress(images, count, "simulate", "images")):
+        rows = range(writer.done, count)
+        images = Parallel(workers, return_as="generator")(delayed(simulate_row)(index, seed, size) for index in rows)
+        for index, image in zip(rows, progress(images, len(rows), "simulate", "images")):
             writer.write(index, image[None], np.array([index % len(RECIPES)]))
     store = Store(path)
     save_splits(store, seed)

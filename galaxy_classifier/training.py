@@ -258,6 +258,7 @@ def fit(
         quiet_trainer(config, place, [keeper, *callbacks]).fit(module, train, valid)
         return conclude(store, config, folder, keeper, run.info.run_id, commit)
 
+# %% ../nbs/05_training.ipynb #cell-020
 def conclude(
     store:Store, # what was trained on
     config:TrainingConfig, # how
@@ -281,7 +282,7 @@ def conclude(
     for name in ("best.pt", "model.onnx", "history.csv", "history.png", "config.json", "summary.json"): mlflow.log_artifact(str(folder/name))
     return summary
 
-# %% ../nbs/05_training.ipynb #cell-025
+# %% ../nbs/05_training.ipynb #cell-026
 @command
 def galaxy_train(
     store:Path=Path("data"), # the store to learn from, filled by galaxy-data and preprocessed
