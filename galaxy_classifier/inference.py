@@ -18,8 +18,8 @@ from fastcore.script import Param, store_true
 from joblib import Parallel, delayed
 
 from .core import GalaxyError, atomic_path, command, progress
+from .pictures import IMAGE_SUFFIXES, read_image, resize_picture, say_resized
 from .preprocessing import StarParameters, preprocess_image
-from .sources import IMAGE_SUFFIXES, read_image, resize_picture, say_resized
 
 # %% ../nbs/07_inference.ipynb #cell-006
 class Predictor:
@@ -121,7 +121,7 @@ def find_model(
 
 @command
 def galaxy_predict(
-    pictures:Param("pictures, and folders of pictures", str, nargs="+"), # JPEG or PNG, the galaxy in the middle
+    pictures:Param("pictures, and folders of pictures", str, nargs="+"), # the galaxy in the middle
     model:str="runs/latest", # model.onnx, a directory of galaxy-train, or models:/galaxy-classifier@production
     output:Path=Path("classes.csv"), # the table to write
     skip_bad:store_true=False, # leave out pictures that cannot be read
