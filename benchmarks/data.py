@@ -1,0 +1,116 @@
+"""Data: how fast and how large are import, shuffled reading and simulation? Prints one table of ratios measured in this run.
+
+python benchmarks/data.py --count 2000 --folder /scratch/somewhere
+"""
+import argparse
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import h5py
+import numpy as np
+
+from galaxy_classifier.data import Store, make_loader
+from galaxy_classifier.simulation import simulate_galaxy
+from galaxy_classifier.sources import import_hdf5
+
+CHUNKS = (555, 16, 16, 1) # of the published file
+
+
+def make_file(path, count, size=256, different=60):
+    """A file in the published layout: simulated galaxies, turned and with noise of their own, classes in order."""
+    generator = np.random.default_rng(0)
+    galaxies = np.stack([simulate_galaxy(number % 10, 0, number, size).image for number in range(different)])
+    labels = np.sort(np.arange(count) % 10).astype(np.uint8)
+    with h5py.File(path, "w") as file:
+        images = file.create_dataset("images", (count, size, size, 3), np.uint8, chunks=(min(CHUNKS[0], count), *CHUNKS[1:]), compression="gzip")
+        for start in range(0, count, CHUNKS[0]):
+            rows = np.arange(start, min(start + CHUNKS[0], count))
+            slab = np.stack([np.rot90(galaxies[row % different], row//different) for row in rows]).astype(np.int16)
+            slab += generator.integers(-2, 3, slab.shape, dtype=np.int16)
+            images[rows[0]:rows[-1] + 1] = np.clip(slab, 0, 255)
+        file["ans"] = labels
+        file["ra"], file["dec"] = np.linspace(0, 359, count), np.linspace(-20, 20, count)
+
+
+def peak_memory():
+    """Peak memory of this process in GB (getrusage would count what the parent held when it forked)."""
+    line, = (line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM"))
+    return int(line.split()[1])/1e6
+
+
+def timed(work):
+    """Seconds that a function takes."""
+    start = time.perf_counter()
+    work()
+    return time.perf_counter() - start
+
+
+def in_process(name, *words):
+    """Seconds and peak memory (GB above an interpreter with the same imports) of one of this file's functions in a process of its own."""
+    run = lambda *words: subprocess.run([sys.executable, __file__, "--only", *map(str, words)], capture_output=True, text=True, check=True).stdout.split()[-2:]
+    seconds, peak = map(float, run(name, *words))
+    return seconds, peak - float(run("nothing")[1])
+
+
+def whole_array(file, target):
+    """Read everything at once and save it: the simplest fast import."""
+    with h5py.File(file) as opened: np.save(target, opened["images"][:])
+
+
+def image_by_image(file, count):
+    """Read single images, as a loader on the HDF5 file would."""
+    with h5py.File(file) as opened:
+        for row in range(0, count): opened["images"][row]
+
+
+def shuffled_hdf5(file, count):
+    """Read single images in random order."""
+    with h5py.File(file) as opened:
+        for row in np.random.default_rng(0).permutation(len(opened["images"]))[:count]: opened["images"][row]
+
+
+def shuffled_store(store):
+    """One shuffled epoch over the training split."""
+    return sum(len(labels) for *_, labels in make_loader(Store(store), "train", 16, shuffle=True, cleaned=False))
+
+
+FUNCTIONS = dict(nothing=lambda: None, import_hdf5=lambda file, store: import_hdf5(file, store, overwrite=True), whole_array=whole_array)
+
+
+def main():
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--count", type=int, default=2000, help="images in the file")
+    parser.add_argument("--single", type=int, default=30, help="images read one at a time")
+    parser.add_argument("--folder", type=Path, help="where to work; a temporary directory if not given")
+    parser.add_argument("--only", nargs="+", help=argparse.SUPPRESS)
+    words = parser.parse_args()
+    if words.only:
+        seconds = timed(lambda: FUNCTIONS[words.only[0]](*words.only[1:]))
+        print(seconds, peak_memory())
+        return
+    with tempfile.TemporaryDirectory(dir=words.folder) as folder:
+        file, store = Path(folder)/"published.h5", Path(folder)/"store"
+        print(f"making a file of {words.count} images …", file=sys.stderr, flush=True)
+        make_file(file, words.count)
+        aligned, memory = in_process("import_hdf5", file, store)
+        whole, whole_memory = in_process("whole_array", file, Path(folder)/"whole.npy")
+        single = timed(lambda: image_by_image(file, words.single))/words.single
+        epoch = timed(lambda: shuffled_store(store))/len(Store(store).split("train"))
+        random = timed(lambda: shuffled_hdf5(file, words.single))/words.single
+        drawn = timed(lambda: [simulate_galaxy(number % 10, 1, number) for number in range(20)])/20
+    rows = [("import, aligned slices into the store", f"{words.count/aligned:.0f} images/s, peak +{memory:.2f} GB", "1"),
+            ("import, whole array at once", f"{words.count/whole:.0f} images/s, peak +{whole_memory:.2f} GB", f"aligned takes {aligned/whole:.2f}× the time"),
+            ("import, one image at a time", f"{1/single:.1f} images/s", f"aligned is {single*words.count/aligned:.0f}× as fast"),
+            ("shuffled epoch from the store", f"{1/epoch:.0f} images/s", "1"),
+            ("shuffled reads from HDF5", f"{1/random:.1f} images/s", f"the store is {random/epoch:.0f}× as fast"),
+            ("simulation at 256 px, one core", f"{1/drawn:.1f} images/s", "")]
+    width = [max(len(row[column]) for row in rows) for column in range(3)]
+    for row in rows: print("  ".join(cell.ljust(wide) for cell, wide in zip(row, width)).rstrip())
+
+
+if __name__ == "__main__":
+    main()
