@@ -1,4 +1,5 @@
 """Write README.md from nbs/index.ipynb: its text, its visible cells and their stored output."""
+import re
 from pathlib import Path
 
 import nbformat
@@ -25,7 +26,8 @@ def main():
     notebook = nbformat.read(ROOT/"nbs"/"index.ipynb", as_version=4)
     notebook.cells = [cell for cell in map(visible, notebook.cells) if cell is not None]
     text, _ = MarkdownExporter().from_notebook_node(notebook)
-    text = text.replace("```python\n\n```\n", "").replace("](images/", "](nbs/images/").replace('src="images/', 'src="nbs/images/')
+    text = re.sub(r"```\w*\n\s*```\n", "", text) # what is left of a cell whose source is hidden
+    text = text.replace("](images/", "](nbs/images/").replace('src="images/', 'src="nbs/images/')
     while "\n\n\n" in text: text = text.replace("\n\n\n", "\n\n")
     (ROOT/"README.md").write_text(text.strip() + "\n", encoding="utf-8")
 
