@@ -38,8 +38,8 @@ def clear(
 @command
 def galaxy_demo(
     output:Path=Path("demo"), # directory for everything
-    count:int=1000, # simulated galaxies
-    epochs:int=15, # of training
+    count:int=800, # simulated galaxies
+    epochs:int=12, # of training
     size:int=65, # side of the network's input, pixels
     seed:int=0, # of everything
     workers:int=2, # processes that simulate and clean
