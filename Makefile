@@ -22,7 +22,7 @@ setup: .venv/.complete ## make .venv with everything pinned in requirements.txt
 	touch $@
 
 demo: setup ## the whole way on simulated galaxies, ends in demo/report.html
-	$(BIN)/galaxy-demo
+	$(BIN)/galaxy-demo --overwrite
 
 test: setup ## run every notebook as a test, and the checks on the tree
 	$(BIN)/python .ci/check.py

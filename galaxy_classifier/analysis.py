@@ -41,9 +41,10 @@ def evaluate(
     if not np.isfinite(probabilities).all(): raise GalaxyError(f"{(~np.isfinite(probabilities)).any(1).sum()} images have probabilities that are not finite; the network is broken: train it again.")
     predicted, numbers = probabilities.argmax(1), range(len(classes))
     columns = precision_recall_fscore_support(labels, predicted, labels=numbers, zero_division=0)
+    present = np.isin(numbers, labels) | np.isin(numbers, predicted) # a class that never occurs has no F1
     interval = binomtest(int((predicted == labels).sum()), len(labels)).proportion_ci(method="wilson")
     return dict(images=len(labels), accuracy=float((predicted == labels).mean()), accuracy_interval=[float(interval.low), float(interval.high)],
-                macro_f1=float(columns[2].mean()), chance=float(np.bincount(labels).max()/len(labels)),
+                macro_f1=float(columns[2][present].mean()), chance=float(np.bincount(labels).max()/len(labels)),
                 per_class=[{"class": name, "precision": float(precision), "recall": float(recall), "f1": float(f1), "images": int(count)}
                            for name, precision, recall, f1, count in zip(classes, *columns)],
                 confusion=confusion_matrix(labels, predicted, labels=numbers).tolist())
@@ -178,7 +179,7 @@ TEMPLATE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
 <title>{{ title }}</title><style>{{ style|safe }}</style></head><body>
 <h1>{{ title }}</h1>
-<p>{{ merit.images }} images of the {{ part }} split that the network was not fitted to{{ " nor selected by" if part == "test" }}.</p>
+<p>{{ merit.images }} images of the {{ part }} split{{ ": the ones that the network was fitted to" if part == "train" else ": the best epoch was chosen by them" if part == "valid" else "" }}.</p>
 {% for warning in warnings %}<p class="warning">{{ warning }}</p>{% endfor %}
 <div class="figures">
 <div><b>{{ "%.1f"|format(100*merit.accuracy) }} %</b>accuracy (95 % interval {{ "%.1f"|format(100*merit.accuracy_interval[0]) }} to {{ "%.1f"|format(100*merit.accuracy_interval[1]) }} %)</div>

@@ -224,6 +224,7 @@ def trim(self:StoreWriter,
 @patch
 def publish(self:StoreWriter):
     "Write the manifest last and move the whole directory to its name."
+    if self.catalog is not None and {"ra", "dec"} <= set(self.catalog): close_pairs(self.catalog["ra"], self.catalog["dec"], 0.) # refuses impossible positions
     self.images.flush()
     save_array(self.folder/"labels.npy", np.array(self.labels))
     if self.catalog is not None: self.catalog.to_csv(self.folder/"catalog.csv", index=False)

@@ -6,6 +6,7 @@
 __all__ = ['MADE', 'clear', 'galaxy_demo']
 
 # %% ../nbs/08_demo.ipynb #cell-003
+import re
 import shutil
 from pathlib import Path
 
@@ -29,6 +30,7 @@ def clear(
 ):
     "Make room. Raises `GalaxyError` when the directory holds something that is not the demo's."
     present = sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
+    present = [name for name in present if not re.fullmatch(r"\.(store|report|results|classes)\..*|mlflow\.db-.*", name)] # left by a killed one
     if present and not overwrite: raise GalaxyError(f"{folder} is not empty; give --overwrite to replace an earlier demo, or another --output.")
     foreign = set(present) - set(MADE)
     if foreign: raise GalaxyError(f"{folder} holds {sorted(foreign)}, which no demo made; choose another --output.")
@@ -38,7 +40,7 @@ def clear(
 @command
 def galaxy_demo(
     output:Path=Path("demo"), # directory for everything
-    count:int=800, # simulated galaxies
+    count:int=1000, # simulated galaxies
     epochs:int=12, # of training
     size:int=65, # side of the network's input, pixels
     seed:int=0, # of everything

@@ -67,6 +67,7 @@ def find_pictures(
         if path.is_dir(): found += sorted(file for file in path.rglob("*") if file.suffix.lower() in IMAGE_SUFFIXES)
         elif path.is_file(): found.append(path)
         else: raise GalaxyError(f"{path} does not exist; expected a picture or a folder of pictures.")
+    found = list(dict.fromkeys(found)) # a file that is named and in a folder too is one picture
     if not found: raise GalaxyError(f"no pictures in {', '.join(map(str, paths)) or 'nothing'}; expected files ending in {', '.join(IMAGE_SUFFIXES)}.")
     return found
 
@@ -128,6 +129,7 @@ def galaxy_predict(
     workers:int=1, # threads that read and prepare pictures
 ):
     "Classify pictures of galaxies: file, class, its probability, asymmetry, and the probability of each class."
+    if workers < 1: raise GalaxyError(f"workers {workers} given; expected 1 or more.")
     files, counts = find_pictures(pictures), Counter()
     predictor = Predictor(find_model(model))
     with atomic_path(output) as temporary:

@@ -118,7 +118,9 @@ def find_stars(
     window = 2*round(max(3, parameters.window*scale)/2) + 1
     compact = compact_light(light, window)
     threshold = max(parameters.brightness, parameters.noise*sigma)
-    found = sep.extract(compact, .4*threshold, minarea=3, deblend_nthresh=16, deblend_cont=.02, clean=False)
+    try: found = sep.extract(compact, .4*threshold, minarea=3, deblend_nthresh=16, deblend_cont=.02, clean=False)
+    except Exception as error: # sep raises this class itself when an image holds more objects than its buffers
+        raise GalaxyError(f"stars cannot be found ({error}); the image is too busy for one galaxy: give a smaller cutout, or a larger brightness.") from None
     middle, stars = (len(image) - 1)/2, []
     for one in found[found["peak"] >= threshold]:
         row, column = int(one["ypeak"]), int(one["xpeak"])

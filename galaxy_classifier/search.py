@@ -4,10 +4,11 @@
 
 # %% auto #0
 __all__ = ['REGISTERED_NAME', 'ALIAS', 'SIGNATURE', 'search_space', 'Pruning', 'run_trial', 'open_study', 'print_trial',
-           'plot_study', 'search', 'production', 'register', 'model_file', 'galaxy_search']
+           'plot_study', 'parent_run', 'search', 'production', 'register', 'model_file', 'galaxy_search']
 
 # %% ../nbs/05a_search.ipynb #cell-003
 import logging
+import os
 import re
 from dataclasses import replace
 from pathlib import Path
@@ -24,8 +25,9 @@ from mlflow.models.signature import ModelSignature
 from mlflow.tracking import MlflowClient
 from mlflow.types import Schema, TensorSpec
 
-from .core import GalaxyError, command
+from .core import GalaxyError, command, pick_device
 from .data import Store
+from .model import build_model
 from .training import TrainingConfig, fit, start_tracking
 
 # %% ../nbs/05a_search.ipynb #cell-006
@@ -75,13 +77,16 @@ def run_trial(
     except (GalaxyError, RuntimeError) as error: # a loss that is not finite, a full GPU
         trial.set_user_attr("error", str(error))
         raise
+    except (KeyboardInterrupt, SystemExit): # else the trial would count as running for ever
+        trial.study.tell(trial, state=optuna.trial.TrialState.FAIL)
+        raise
 
 # %% ../nbs/05a_search.ipynb #cell-011
 def open_study(
     name:str, # a new one, or one to continue
     storage:str, # any SQLAlchemy URL
     epochs:int, # of a whole trial
-    seed:int=0, # of the sampler
+    seed:int=0, # of the sampler, together with the trials so far and with who asks
 ) -> optuna.Study:
     "Open or make a study. Raises `GalaxyError` when the database cannot be reached."
     optuna.logging.set_verbosity(optuna.logging.ERROR)
@@ -89,8 +94,9 @@ def open_study(
     try: study = optuna.create_study(storage=storage, study_name=name, load_if_exists=True, direction="maximize", pruner=pruner)
     except Exception as error: # each database driver has its own
         raise GalaxyError(f"the study's database {storage!r} cannot be used ({str(error).splitlines()[0]}); expected a URL such as sqlite:///optuna.db.") from None
-    # seeded by its length too: a study that is continued must not draw the same trials again
-    study.sampler = optuna.samplers.TPESampler(seed=seed + len(study.trials), n_startup_trials=8)
+    # A study that is continued must not draw the same trials again, and two workers that start together must not draw the same ones.
+    keys = [seed, len(study.trials), *([] if not study.trials else [os.getpid()])]
+    study.sampler = optuna.samplers.TPESampler(seed=int(np.random.SeedSequence(keys).generate_state(1)[0]), n_startup_trials=8)
     return study
 
 def print_trial(
@@ -118,6 +124,14 @@ def plot_study(
     return figure
 
 # %% ../nbs/05a_search.ipynb #cell-012
+def parent_run(
+    study:optuna.Study, # knows the run if it was begun before
+): # MLflow's context manager
+    "The MLflow run above the trials: the one of an earlier call if MLflow still has it, or a new one."
+    try: return mlflow.start_run(run_id=study.user_attrs["mlflow_run"])
+    except (KeyError, MlflowException): return mlflow.start_run(run_name=study.study_name)
+
+# %% ../nbs/05a_search.ipynb #cell-013
 def search(
     store:Store, # preprocessed and split
     base:TrainingConfig, # everything that is not searched
@@ -127,10 +141,14 @@ def search(
     storage:str="sqlite:///optuna.db", # any SQLAlchemy URL; several workers may share it
     device:str="auto", # see `pick_device`
 ) -> optuna.Study:
-    "Search, log, and register the best model. Raises `GalaxyError` when no trial came to its end."
+    "Search and log. Raises `GalaxyError` when no trial came to its end."
     if trials < 1: raise GalaxyError(f"{trials} trials given; expected 1 or more.")
     study, folder = open_study(name, storage, base.epochs, base.seed), Path(folder)/name
-    with mlflow.start_run(run_id=study.user_attrs.get("mlflow_run"), run_name=None if "mlflow_run" in study.user_attrs else name) as parent:
+    same = dict(data=store.manifest_hash(), model=base.model, group=base.group, size=base.size, epochs=base.epochs)
+    if study.user_attrs.get("searched", same) != same:
+        raise GalaxyError(f"study {name!r} searched with {study.user_attrs['searched']}, but {same} was given: their figures do not compare; give another --study.")
+    study.set_user_attr("searched", same)
+    with parent_run(study) as parent:
         study.set_user_attr("mlflow_run", parent.info.run_id)
         mlflow.set_tags(dict(study=name, data=store.manifest_hash()))
         study.optimize(lambda trial: run_trial(trial, store, base, folder, device), n_trials=trials, catch=(GalaxyError, RuntimeError), callbacks=[print_trial])
@@ -142,7 +160,7 @@ def search(
         mlflow.set_tags({f"best_{key}": value for key, value in dict(trial=study.best_trial.number, **study.best_params).items()})
     return study
 
-# %% ../nbs/05a_search.ipynb #cell-014
+# %% ../nbs/05a_search.ipynb #cell-015
 REGISTERED_NAME = "galaxy-classifier"
 ALIAS = "production"
 SIGNATURE = ModelSignature(inputs=Schema([TensorSpec(np.dtype(np.uint8), (-1, -1, -1, 3), "images"), TensorSpec(np.dtype(np.float32), (-1, 1), "asymmetry")]),
@@ -153,7 +171,9 @@ def production(
 ): # MLflow's model version, or None
     "Who holds the alias."
     try: return MlflowClient().get_model_version_by_alias(name, ALIAS)
-    except MlflowException: return None
+    except MlflowException as error:
+        if error.error_code in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"): return None # no such model; no such alias
+        raise
 
 def register(
     folder:str|Path, # of a finished run: holds model.onnx
@@ -164,6 +184,7 @@ def register(
 ) -> bool: # did it take the alias?
     "Put a model into the registry; it takes the alias unless the holder is as good on the same data."
     holder = production(name)
+    if holder and holder.run_id == run_id: return True # it is the holder
     logging.getLogger("mlflow").setLevel(logging.WARNING) # a line for each step of a registration
     with mlflow.start_run(run_id=run_id, nested=True):
         logged = mlflow.onnx.log_model(onnx.load(Path(folder)/"model.onnx"), name="model", signature=SIGNATURE, save_as_external_data=False, onnx_execution_providers=["CPUExecutionProvider"],
@@ -175,7 +196,7 @@ def register(
     client.set_registered_model_alias(name, ALIAS, version.version)
     return True
 
-# %% ../nbs/05a_search.ipynb #cell-016
+# %% ../nbs/05a_search.ipynb #cell-017
 def model_file(
     source:str|Path, # a directory of galaxy-train, a file, or models:/NAME@ALIAS or models:/NAME/VERSION
     file:str="best.pt", # which file: best.pt, model.onnx, history.csv
@@ -192,9 +213,10 @@ def model_file(
     try: found = client.get_model_version_by_alias(name, alias) if alias else client.get_model_version(name, version)
     except MlflowException as error:
         raise GalaxyError(f"{source} is not in the registry {mlflow.get_registry_uri()} ({error.message}); run galaxy-search there first.") from None
-    return Path(mlflow.artifacts.download_artifacts(run_id=found.run_id, artifact_path=file))
+    try: return Path(mlflow.artifacts.download_artifacts(run_id=found.run_id, artifact_path=file))
+    except (MlflowException, OSError) as error: raise GalaxyError(f"{source} is registered, but its {file} cannot be had ({str(error).splitlines()[0]}); is MLflow's folder of artifacts still there?") from None
 
-# %% ../nbs/05a_search.ipynb #cell-024
+# %% ../nbs/05a_search.ipynb #cell-025
 @command
 def galaxy_search(
     store:Path=Path("data"), # the store to learn from, filled by galaxy-data and preprocessed
@@ -206,6 +228,7 @@ def galaxy_search(
     model:str=TrainingConfig.model, # reference (steerable) or cnn
     group:str=None, # symmetry of the reference model, C4 if not given
     size:int=TrainingConfig.size, # side of the network's input in pixels, best 8k + 1
+    schedule:str=TrainingConfig.schedule, # of the learning rate: plateau, or one-cycle
     batch_size:int=TrainingConfig.batch_size, # images a step
     seed:int=0, # of the sampler and of each training
     device:str="auto", # auto, cpu, cuda, cuda:1, mps
@@ -213,7 +236,8 @@ def galaxy_search(
     "Search for good training settings; the best model goes to MLflow's registry as galaxy-classifier@production."
     opened = Store(store)
     opened.images_cleaned # fails before anything is made
-    base = TrainingConfig(model=model, group=group, size=size, epochs=epochs, early_stopping=epochs, batch_size=batch_size, seed=seed)
+    base = TrainingConfig(model=model, group=group, size=size, schedule=schedule, epochs=epochs, early_stopping=epochs, batch_size=batch_size, seed=seed)
+    build_model(model, group, len(opened.classes), size); pick_device(device) # else each trial would fail with the same message
     start_tracking()
     done = search(opened, base, trials, output, study, storage, device)
     best = done.best_trial

@@ -42,7 +42,7 @@ def check_images(
     classes:list[str], # names, in label order
 ) -> np.ndarray: # (N,) int64 labels
     "Check shapes, types and labels, and that a split is possible. Raises `GalaxyError` saying what is there and what was expected."
-    if images.ndim != 4 or images.shape[3] != 3 or images.shape[1] != images.shape[2]:
+    if images.ndim != 4 or images.shape[3] != 3 or images.shape[1] != images.shape[2] or images.shape[1] == 0:
         raise GalaxyError(f"{name}: 'images' has shape {images.shape}; expected (N, H, H, 3).")
     if images.dtype != np.uint8: raise GalaxyError(f"{name}: 'images' is {images.dtype}; expected uint8, values 0 to 255.")
     if answers.shape != images.shape[:1] or answers.dtype.kind not in "iu":
@@ -61,7 +61,7 @@ def check_hdf5(
 ) -> np.ndarray: # (N,) int64 labels
     "Check keys, shapes, types and labels. Raises `GalaxyError` saying what is there and what was expected."
     for key in ("images", "ans"):
-        if key not in file: raise GalaxyError(f"{file.filename} holds {sorted(file)}, but no {key!r}; expected the Galaxy10 layout with 'images' and 'ans'.")
+        if not isinstance(file.get(key), h5py.Dataset): raise GalaxyError(f"{file.filename} holds {sorted(file)}, but no {key!r}; expected the Galaxy10 layout with 'images' and 'ans'.")
     return check_images(file.filename, file["images"], file["ans"], classes)
 
 # %% ../nbs/01d_sources.ipynb #cell-008
@@ -243,6 +243,8 @@ def galaxy_data(
 ):
     "Bring galaxies into a store: fetched, from HDF5, class folders, a table, arrays, or simulated."
     chosen = [name for name, value in dict(galaxy10=published, hdf5=hdf5, folder=folder, table=table, arrays=arrays, simulate=simulate, split_only=split_only or None).items() if value is not None]
+    if seed < 0 or workers < 1 or size < 8: raise GalaxyError(f"seed {seed}, workers {workers} and size {size} given; expected at least 0, 1 and 8.")
+    if not 0 <= radius <= 3600: raise GalaxyError(f"radius {radius} given; expected 0 to 3600 arcseconds.")
     if len(chosen) != 1: raise GalaxyError(f"{len(chosen)} sources given ({', '.join(chosen) or 'none'}); expected one of galaxy10, --hdf5, --folder, --table, --arrays, --simulate, --split-only.")
     if published not in (None, "galaxy10"): raise GalaxyError(f"no published data set {published!r} is known; expected galaxy10, or one of --hdf5, --folder, --table, --arrays, --simulate.")
     if published: hdf5 = fetch(GALAXY10, file)

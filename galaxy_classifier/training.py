@@ -4,17 +4,18 @@
 
 # %% auto #0
 __all__ = ['RECIPES', 'SCHEDULES', 'EXPERIMENT', 'TrainingConfig', 'augmenter', 'Augment', 'GalaxyModule', 'Keeper',
-           'start_tracking', 'git_commit', 'hardware', 'quiet_trainer', 'plot_history', 'fit', 'conclude',
-           'galaxy_train']
+           'start_tracking', 'git_commit', 'hardware', 'quiet_trainer', 'run_trainer', 'plot_history', 'fit',
+           'conclude', 'galaxy_train']
 
 # %% ../nbs/05_training.ipynb #cell-002
 import logging
 import os
 import platform
+import signal
 import subprocess
 import sys
 import warnings
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import kornia.augmentation as augmentation
@@ -26,7 +27,10 @@ import pandas as pd
 import torch
 from fastcore.script import store_true
 from lightning.pytorch.callbacks import Callback, EarlyStopping
+from lightning.pytorch.utilities.exceptions import SIGTERMException
+from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
+from sqlalchemy.exc import SQLAlchemyError
 from torch import nn
 from torchmetrics.classification import MulticlassAccuracy, MulticlassF1Score
 
@@ -67,16 +71,11 @@ class TrainingConfig:
             if getattr(self, name) not in known: raise GalaxyError(f"no {name} {getattr(self, name)!r}; expected {' or '.join(known)}.")
         for name in ("epochs", "batch_size", "learning_rate", "factor", "patience", "early_stopping", "clip"):
             if not (np.isfinite(getattr(self, name)) and getattr(self, name) > 0): raise GalaxyError(f"{name} {getattr(self, name)} given; expected a positive number.")
+        for name in ("weight_decay", "gamma", "seed"):
+            if not (np.isfinite(getattr(self, name)) and getattr(self, name) >= 0): raise GalaxyError(f"{name} {getattr(self, name)} given; expected 0 or more.")
+        for name in ("beta", "label_smoothing"):
+            if not 0 <= getattr(self, name) < 1: raise GalaxyError(f"{name} {getattr(self, name)} given; expected 0 or more, and less than 1.")
         if self.batch_size < 2: raise GalaxyError("batch_size 1 given; batch normalisation needs 2 or more.")
-
-    @classmethod
-    def from_dict(cls,
-        entries:dict, # as JSON or Optuna gives them
-    ): # the configuration
-        "A configuration from a dictionary. Raises `GalaxyError` for a name that it does not know."
-        unknown = set(entries) - {field.name for field in fields(cls)}
-        if unknown: raise GalaxyError(f"unknown settings {sorted(unknown)}; expected some of {[field.name for field in fields(cls)]}.")
-        return cls(**entries)
 
 # %% ../nbs/05_training.ipynb #cell-008
 def augmenter(
@@ -105,12 +104,12 @@ class Augment(nn.Module):
         images:torch.Tensor, # (N,H,W,3) uint8
     ) -> torch.Tensor: # (N,3,size,size) float in [-1,1]
         pixels = to_unit(images)
-        # Shrinking first is faster and antialiased; the crop then works at twice the final size or less.
-        if pixels.shape[2] > 2*self.size: pixels = resize_images(pixels, 2*self.size)
-        if not isinstance(self.change[0], augmentation.RandomResizedCrop): pixels = resize_images(pixels, self.size)
+        # kornia does not antialias when it shrinks, so shrinking comes first, by the resize that validation and inference use;
+        # a crop of at least 80 % of the area then finds about as many pixels as it has to give.
+        pixels = resize_images(pixels, round(self.size/.95) if isinstance(self.change[0], augmentation.RandomResizedCrop) else self.size)
         return normalise(self.change(pixels).clamp(0, 1))
 
-# %% ../nbs/05_training.ipynb #cell-012
+# %% ../nbs/05_training.ipynb #cell-014
 class GalaxyModule(lightning.LightningModule):
     "One training and one validation step, the optimiser and its schedule."
     def __init__(self,
@@ -130,7 +129,7 @@ class GalaxyModule(lightning.LightningModule):
         logits = self.network(images, asymmetry)
         loss = self.loss(logits, labels)
         if not torch.isfinite(loss): raise GalaxyError(f"the {part} loss became {loss.item()} in epoch {self.current_epoch}, step {self.global_step}, learning rate "
-                                                       f"{self.optimizers().param_groups[0]['lr']:.1e}; try a smaller --learning-rate. The best checkpoint so far is kept.")
+                                                       f"{self.optimizers().param_groups[0]['lr']:.1e}; try a smaller --learning-rate.")
         self.log(f"{part}_loss", loss, on_epoch=True, on_step=False, batch_size=len(labels))
         for name, metric in metrics.items():
             metric.update(logits, labels)
@@ -148,7 +147,7 @@ class GalaxyModule(lightning.LightningModule):
         plateau = torch.optim.lr_scheduler.ReduceLROnPlateau(optimiser, mode="max", factor=self.config.factor, patience=self.config.patience)
         return dict(optimizer=optimiser, lr_scheduler=dict(scheduler=plateau, monitor="valid_accuracy"))
 
-# %% ../nbs/05_training.ipynb #cell-014
+# %% ../nbs/05_training.ipynb #cell-016
 class Keeper(Callback):
     "Print, log and save after each epoch."
     def __init__(self,
@@ -169,11 +168,12 @@ class Keeper(Callback):
             self.best = row["valid_accuracy"]
             save_checkpoint(self.folder/"best.pt", module.network, self.store.classes, training=asdict(module.config), epoch=row["epoch"],
                             valid_accuracy=self.best, preprocessing=self.store.manifest.get("preprocessing", {}), data=self.store.manifest_hash())
+        self.device = module.device
         if not self.quiet:
             print(f"epoch {row['epoch'] + 1:3d}  train loss {row['train_loss']:.3f} accuracy {row['train_accuracy']:.3f}   "
                   f"valid loss {row['valid_loss']:.3f} accuracy {row['valid_accuracy']:.3f} macro-F1 {row['valid_macro_f1']:.3f}{'  best' if better else ''}", flush=True)
 
-# %% ../nbs/05_training.ipynb #cell-016
+# %% ../nbs/05_training.ipynb #cell-018
 EXPERIMENT = "galaxy_classifier"
 
 def start_tracking(
@@ -186,10 +186,13 @@ def start_tracking(
     folder = Path(folder or ".").resolve()
     uri = f"sqlite:///{folder/'mlflow.db'}" if local else os.environ["MLFLOW_TRACKING_URI"]
     if local: folder.mkdir(parents=True, exist_ok=True)
-    mlflow.set_tracking_uri(uri); mlflow.set_registry_uri(uri)
-    if local and MlflowClient().get_experiment_by_name(EXPERIMENT) is None:
-        mlflow.create_experiment(EXPERIMENT, artifact_location=(folder/"mlruns").as_uri())
-    mlflow.set_experiment(EXPERIMENT)
+    try:
+        mlflow.set_tracking_uri(uri); mlflow.set_registry_uri(uri)
+        if local and MlflowClient().get_experiment_by_name(EXPERIMENT) is None:
+            mlflow.create_experiment(EXPERIMENT, artifact_location=(folder/"mlruns").as_uri())
+        mlflow.set_experiment(EXPERIMENT)
+    except (MlflowException, SQLAlchemyError) as error:
+        raise GalaxyError(f"MLflow's store {uri} cannot be used ({str(error).splitlines()[0]}); set MLFLOW_TRACKING_URI to a server or sqlite:///FILE, or unset it.") from None
     return uri
 
 def git_commit() -> str: # short hash, "+" when the tree is changed, "unknown" outside a repository
@@ -197,13 +200,17 @@ def git_commit() -> str: # short hash, "+" when the tree is changed, "unknown" o
     ask = lambda *words: subprocess.run(["git", *words], cwd=Path(__file__).parent if "__file__" in globals() else ".", capture_output=True, text=True)
     try: head = ask("rev-parse", "--short=12", "HEAD")
     except OSError: return "unknown"
-    return "unknown" if head.returncode else head.stdout.strip() + ("+" if ask("status", "--porcelain", "--untracked-files=no").stdout.strip() else "")
+    # Installed below somebody else's repository, the commit found would be theirs.
+    ours = not head.returncode and ("__file__" not in globals() or not ask("ls-files", "--error-unmatch", Path(__file__).name).returncode)
+    return "unknown" if not ours else head.stdout.strip() + ("+" if ask("status", "--porcelain", "--untracked-files=no").stdout.strip() else "")
 
-def hardware() -> str: # for result files
+def hardware(
+    device:torch.device|None=None, # None: the CPU
+) -> str: # for result files
     "What the run ran on."
-    return torch.cuda.get_device_name() if torch.cuda.is_available() else f"{platform.machine()} CPU, {torch.get_num_threads()} threads"
+    return torch.cuda.get_device_name(device) if device is not None and device.type == "cuda" else f"{platform.machine()} CPU, {torch.get_num_threads()} threads"
 
-# %% ../nbs/05_training.ipynb #cell-018
+# %% ../nbs/05_training.ipynb #cell-020
 def quiet_trainer(
     config:TrainingConfig, # epochs, clipping, patience
     device:torch.device, # where to compute
@@ -215,9 +222,20 @@ def quiet_trainer(
     warnings.filterwarnings("ignore", message=".*does not have many workers.*")
     # The best of a one-cycle run comes at its end: stopping early would cut that off.
     early = [EarlyStopping("valid_accuracy", mode="max", patience=config.early_stopping, check_on_train_epoch_end=False)] if config.schedule == "plateau" else []
-    return lightning.Trainer(accelerator={"cuda": "gpu"}.get(device.type, device.type), devices=1, max_epochs=config.epochs, gradient_clip_val=config.clip,
+    return lightning.Trainer(accelerator={"cuda": "gpu"}.get(device.type, device.type), devices=[device.index or 0] if device.type == "cuda" else 1, max_epochs=config.epochs, gradient_clip_val=config.clip,
                              logger=False, enable_checkpointing=False, enable_model_summary=False, enable_progress_bar=sys.stderr.isatty(),
                              num_sanity_val_steps=0, callbacks=[*callbacks, *early], inference_mode=False)
+
+def run_trainer(
+    trainer:lightning.Trainer, # from `quiet_trainer`
+    *fitted, # module and loaders
+):
+    "Run the loop; an interruption ends the process as it should (Lightning would swallow it)."
+    try: trainer.fit(*fitted)
+    except (SystemExit, SIGTERMException):
+        if not (trainer.received_sigterm or trainer.interrupted): raise
+    if trainer.received_sigterm: raise SystemExit(128 + signal.SIGTERM)
+    if trainer.interrupted: raise KeyboardInterrupt
 
 def plot_history(
     history:pd.DataFrame, # one row an epoch
@@ -230,7 +248,7 @@ def plot_history(
     axes[0].legend(); axes[2].set_yscale("log"); axes[2].get_lines()[0].set_color("gray")
     return figure
 
-# %% ../nbs/05_training.ipynb #cell-019
+# %% ../nbs/05_training.ipynb #cell-021
 def fit(
     store:Store, # preprocessed and split
     config:TrainingConfig, # all settings
@@ -245,20 +263,21 @@ def fit(
     "Train a network and keep the best. Raises `GalaxyError` before anything is made when store, settings and checkpoint do not fit."
     folder, place, commit = Path(folder), pick_device(device), git_commit() # now: the files may be edited while it trains
     if (folder/"best.pt").exists(): raise GalaxyError(f"{folder} holds a run already; choose another --output.")
+    store.asymmetries # fails now if the store was not preprocessed: inference measures them in any case
     train, valid = (make_loader(store, part, config.batch_size, part == "train", config.seed, workers, config.cleaned) for part in ("train", "valid"))
     lightning.seed_everything(config.seed, verbose=False)
     network = build_model(config.model, config.group, len(store.classes), config.size)
-    if start: network.load_state_dict(load_model(start, network.config).train().state_dict())
+    if start: network = load_model(start, network.config)
+    module, keeper = GalaxyModule(config, store.counts("train"), network.train()), Keeper(folder, store, quiet)
     folder.mkdir(parents=True, exist_ok=True)
     save_json(folder/"config.json", asdict(config))
-    module, keeper = GalaxyModule(config, store.counts("train"), network.train()), Keeper(folder, store, quiet)
     with mlflow.start_run(run_name=folder.name, nested=nested) as run:
         mlflow.log_params({**asdict(config), "data": store.manifest_hash(), "images": len(store)})
-        mlflow.set_tags(dict(commit=commit, hardware=hardware()))
-        quiet_trainer(config, place, [keeper, *callbacks]).fit(module, train, valid)
+        mlflow.set_tags(dict(commit=commit, hardware=hardware(place)))
+        run_trainer(quiet_trainer(config, place, [keeper, *callbacks]), module, train, valid)
         return conclude(store, config, folder, keeper, run.info.run_id, commit)
 
-# %% ../nbs/05_training.ipynb #cell-020
+# %% ../nbs/05_training.ipynb #cell-022
 def conclude(
     store:Store, # what was trained on
     config:TrainingConfig, # how
@@ -276,13 +295,13 @@ def conclude(
     with atomic_path(folder/"history.png") as temporary: figure.savefig(temporary, dpi=120)
     plt.close(figure)
     summary = dict(best_epoch=int(history["valid_accuracy"].idxmax()) + 1, epochs=len(history), valid_accuracy=float(history["valid_accuracy"].max()),
-                   commit=commit, hardware=hardware(), data=store.manifest_hash(), mlflow_run=run_id)
+                   commit=commit, hardware=hardware(keeper.device), data=store.manifest_hash(), mlflow_run=run_id)
     save_json(folder/"summary.json", summary)
     mlflow.log_metric("best_valid_accuracy", summary["valid_accuracy"])
     for name in ("best.pt", "model.onnx", "history.csv", "history.png", "config.json", "summary.json"): mlflow.log_artifact(str(folder/name))
     return summary
 
-# %% ../nbs/05_training.ipynb #cell-026
+# %% ../nbs/05_training.ipynb #cell-028
 @command
 def galaxy_train(
     store:Path=Path("data"), # the store to learn from, filled by galaxy-data and preprocessed
@@ -298,6 +317,7 @@ def galaxy_train(
     weight_decay:float=TrainingConfig.weight_decay, # decoupled
     beta:float=TrainingConfig.beta, # of the class-balanced weights: 0 none, towards 1 inverse frequency
     gamma:float=TrainingConfig.gamma, # focal exponent
+    label_smoothing:float=TrainingConfig.label_smoothing, # share of the target spread over all classes
     patience:int=TrainingConfig.patience, # epochs on a plateau before the learning rate falls
     early_stopping:int=TrainingConfig.early_stopping, # epochs without a better validation accuracy before the end
     with_stars:store_true=False, # train on the images as they are, stars included
@@ -308,9 +328,10 @@ def galaxy_train(
 ):
     "Train a network on a store; metrics go to MLflow (SQLite here, or MLFLOW_TRACKING_URI)."
     config = TrainingConfig(model=model, group=group, size=size, recipe=recipe, schedule=schedule, epochs=epochs, batch_size=batch_size,
-                            learning_rate=learning_rate, weight_decay=weight_decay, beta=beta, gamma=gamma, patience=patience, early_stopping=early_stopping, cleaned=not with_stars, seed=seed)
+                            learning_rate=learning_rate, weight_decay=weight_decay, beta=beta, gamma=gamma, label_smoothing=label_smoothing, patience=patience, early_stopping=early_stopping, cleaned=not with_stars, seed=seed)
     opened = Store(store)
-    if config.cleaned: opened.images_cleaned # fails before MLflow makes its files
+    opened.asymmetries # fails before MLflow makes its files
+    if workers < 0: raise GalaxyError(f"workers {workers} given; expected 0 or more.")
     start_tracking()
     summary = fit(opened, config, output, device, workers, start)
     print(f"{output}: best validation accuracy {summary['valid_accuracy']:.3f} in epoch {summary['best_epoch']} of {summary['epochs']}")
