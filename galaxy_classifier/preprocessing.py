@@ -22,8 +22,9 @@ from scipy import ndimage
 
 from .core import GalaxyError, atomic_path, command, progress, random_generator, save_array
 from .data import Store
+from .light import half_turn_asymmetry
 
-# %% ../nbs/02_preprocessing.ipynb #cell-005
+# %% ../nbs/02_preprocessing.ipynb #cell-006
 def check_image(
     image:np.ndarray, # whatever the caller has
 ):
@@ -48,18 +49,16 @@ def border_sky(
     level = float(np.median(border))
     return level, 1.4826*float(np.median(np.abs(border - level)))
 
-# %% ../nbs/02_preprocessing.ipynb #cell-008
+# %% ../nbs/02_preprocessing.ipynb #cell-009
 def asymmetry(
     image:np.ndarray, # (H,W,3) uint8, or (H,W) float, best without stars
 ) -> float: # between 0 and 1 but for noise below the sky level; 0 for a blank image
     "Asymmetry under a half turn about the centre (Conselice 1997, PASP 109, 1251), of the light above the sky."
     light = luminance(image) if image.ndim == 3 else image.astype(np.float64)
     light = light.astype(np.float64) - border_sky(light)[0]
-    power = np.square(light).sum()
-    if power <= 1e-6*light.size: return 0. # nothing but sky: no shape to speak of
-    return float(np.sqrt(.5*np.square(light - light[::-1, ::-1]).sum()/power))
+    return half_turn_asymmetry(light) if np.square(light).mean() > 1e-6 else 0. # nothing but sky has no shape to speak of
 
-# %% ../nbs/02_preprocessing.ipynb #cell-014
+# %% ../nbs/02_preprocessing.ipynb #cell-015
 @dataclass(frozen=True)
 class StarParameters:
     "What counts as a star; lengths in pixels of a 256-pixel image (0.262″ each)."
@@ -84,7 +83,7 @@ class StarParameters:
         if unknown: raise GalaxyError(f"unknown preprocessing parameters {sorted(unknown)}; expected some of {[field.name for field in fields(cls)]}.")
         return cls(**entries)
 
-# %% ../nbs/02_preprocessing.ipynb #cell-016
+# %% ../nbs/02_preprocessing.ipynb #cell-017
 def compact_light(
     light:np.ndarray, # (H,W) float32
     window:int, # odd, in pixels
@@ -105,7 +104,7 @@ def diameter(
     own = labels[row - box[0].start, column - box[1].start]
     return float(np.sqrt(4/np.pi*(labels == own).sum()))
 
-# %% ../nbs/02_preprocessing.ipynb #cell-017
+# %% ../nbs/02_preprocessing.ipynb #cell-018
 def find_stars(
     image:np.ndarray, # (H,W,3) uint8
     parameters:StarParameters=StarParameters(), # what counts as a star
@@ -132,7 +131,7 @@ def find_stars(
             stars.append((one["x"], one["y"], max(fifth/2, np.sqrt(one["npix"]/np.pi)) + parameters.margin*scale, one["peak"]))
     return pd.DataFrame(stars, columns=["x", "y", "radius", "peak"])
 
-# %% ../nbs/02_preprocessing.ipynb #cell-021
+# %% ../nbs/02_preprocessing.ipynb #cell-022
 def star_mask(
     stars:pd.DataFrame, # from `find_stars`
     size:int, # H = W
@@ -165,7 +164,7 @@ def fill(
         filled[wide][inside] = np.clip(np.rint(smooth[inside] + noise), 0, 255)
     return filled
 
-# %% ../nbs/02_preprocessing.ipynb #cell-025
+# %% ../nbs/02_preprocessing.ipynb #cell-026
 def preprocess_image(
     image:np.ndarray, # (H,W,3) uint8, sRGB
     parameters:StarParameters=StarParameters(), # what counts as a star
@@ -176,7 +175,7 @@ def preprocess_image(
     cleaned = fill(image, mask, parameters.seed) if len(stars) else image
     return cleaned, asymmetry(cleaned), mask
 
-# %% ../nbs/02_preprocessing.ipynb #cell-033
+# %% ../nbs/02_preprocessing.ipynb #cell-034
 def preprocess_batch(
     images:np.ndarray, # (n,H,W,3) uint8
     parameters:StarParameters, # what counts as a star
@@ -196,7 +195,7 @@ def cleaned_chunks(
     done = Parallel(workers, return_as="generator")(delayed(preprocess_batch)(np.array(store.images[start:start + chunk]), parameters) for start in starts)
     for start, result in zip(starts, done): yield start, *result
 
-# %% ../nbs/02_preprocessing.ipynb #cell-034
+# %% ../nbs/02_preprocessing.ipynb #cell-035
 def preprocess_store(
     store:Store, # gets cleaned images, asymmetries and an entry in its manifest
     parameters:StarParameters=StarParameters(), # what counts as a star
@@ -220,7 +219,7 @@ def preprocess_store(
     save_array(store.path/"asymmetries.npy", indices)
     store.update_manifest(preprocessing=dict(version=1, parameters=asdict(parameters), masked_share=float(masked.mean()) if len(store) else 0.))
 
-# %% ../nbs/02_preprocessing.ipynb #cell-039
+# %% ../nbs/02_preprocessing.ipynb #cell-040
 @command
 def galaxy_preprocess(
     store:Path=Path("data"), # the store to work on, filled by galaxy-data

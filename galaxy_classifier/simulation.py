@@ -27,7 +27,7 @@ from .core import GALAXY10_CLASSES, GalaxyError, progress, random_generator
 from .data import Store, StoreWriter, save_splits
 from .light import half_turn_asymmetry, stretch
 
-# %% ../nbs/01a_simulation.ipynb #cell-006
+# %% ../nbs/01a_simulation.ipynb #cell-007
 PIXEL_SCALE = .262 # arcsec/pixel of Galaxy10 DECaLS
 FIELD = 256*PIXEL_SCALE # arcsec, the side of a picture
 FAST = galsim.GSParams(folding_threshold=2e-2, maxk_threshold=5e-3, maximum_fft_size=8192) # pictures, not photometry
@@ -46,7 +46,7 @@ def draw_colour(
     "Red sequence or blue cloud."
     return float(np.clip(generator.normal(.86, .08) if generator.random() < red else generator.normal(.55, .11), .25, 1.1))
 
-# %% ../nbs/01a_simulation.ipynb #cell-007
+# %% ../nbs/01a_simulation.ipynb #cell-008
 @dataclass
 class Piece:
     "A part of a galaxy."
@@ -78,7 +78,7 @@ class Sketch:
         "The pieces, changed."
         return [Piece(change(piece.profile), share*piece.share, piece.colour, owner or piece.owner) for piece in self.pieces]
 
-# %% ../nbs/01a_simulation.ipynb #cell-009
+# %% ../nbs/01a_simulation.ipynb #cell-010
 def sersic(
     index:float, # rounded to quarters, 0.5 to 6
     radius:float=1., # half-light radius along the major axis
@@ -97,7 +97,7 @@ def painted(
     image = galsim.Image(np.ascontiguousarray(light, float), scale=side/len(light))
     return galsim.InterpolatedImage(image, x_interpolant="linear", flux=1., gsparams=FAST)
 
-# %% ../nbs/01a_simulation.ipynb #cell-011
+# %% ../nbs/01a_simulation.ipynb #cell-012
 def arms(
     generator:np.random.Generator, # where the numbers come from
     pitch:float, # degrees; negative turns the other way
@@ -142,7 +142,7 @@ def tail(
     across, up = (np.exp(-.5*((axis - place[:, None])/spread[:, None])**2) for place in path)
     return painted(np.einsum("n,ny,nx->yx", bright/spread**2, up, across), side)
 
-# %% ../nbs/01a_simulation.ipynb #cell-013
+# %% ../nbs/01a_simulation.ipynb #cell-014
 def smooth(
     generator:np.random.Generator, # where the numbers come from
     axis_ratio:tuple[float, float], # lowest and highest
@@ -168,7 +168,7 @@ def draw_inclination(
     cosine = generator.uniform(np.sqrt((flattest**2 - .04)/.96), 1)
     return float(np.sqrt(.96*cosine**2 + .04))
 
-# %% ../nbs/01a_simulation.ipynb #cell-014
+# %% ../nbs/01a_simulation.ipynb #cell-015
 def spiral(
     generator:np.random.Generator, # where the numbers come from
     pitch:tuple[float, float], # of the arms, degrees, lowest and highest
@@ -219,7 +219,7 @@ def edge_on(
     lane = [Dust(angle, u(-.08, .08), u(1., 2.), u(.04, .1), u(.4, 1.4))] if generator.random() < dusty else []
     return Sketch(pieces, lane)
 
-# %% ../nbs/01a_simulation.ipynb #cell-016
+# %% ../nbs/01a_simulation.ipynb #cell-017
 def any_galaxy(
     generator:np.random.Generator, # where the numbers come from
     red:float, # probability of the red sequence
@@ -264,7 +264,7 @@ def disturbed(
     patches = [Dust(u(0, 180), u(-.3, .3), u(.4, 1.), u(.06, .2), u(.3, 1.2))] if generator.random() < .35 else []
     return Sketch(pieces, patches)
 
-# %% ../nbs/01a_simulation.ipynb #cell-018
+# %% ../nbs/01a_simulation.ipynb #cell-019
 @dataclass(frozen=True)
 class Kind:
     "How galaxies of one class are drawn."
@@ -293,7 +293,7 @@ def draw_size(
     radius = kind.radius*10**(-.2*(magnitude - 17))*generator.lognormal(0, .35)
     return magnitude, float(np.clip(radius, 1., 10.))
 
-# %% ../nbs/01a_simulation.ipynb #cell-021
+# %% ../nbs/01a_simulation.ipynb #cell-022
 WELL = 15. # nanomaggies in r that fill a pixel of 0.262″
 
 def star_flux(
@@ -334,7 +334,7 @@ def spikes(
         across = dy*np.cos(angle + turn) - dx*np.sin(angle + turn)
         light += .003*flux*PIXEL_SCALE**2*np.exp(-along/4 - .5*(across/.35)**2)/(8*.88)
 
-# %% ../nbs/01a_simulation.ipynb #cell-022
+# %% ../nbs/01a_simulation.ipynb #cell-023
 def draw_stars(
     generator:np.random.Generator, # where the numbers come from
     psf:galsim.GSObject, # the blur, flux 1
@@ -383,7 +383,7 @@ def draw_neighbours(
         owners[ahead], most[ahead] = number, one[ahead]*flux.mean()
     return light, owners, most
 
-# %% ../nbs/01a_simulation.ipynb #cell-024
+# %% ../nbs/01a_simulation.ipynb #cell-025
 @dataclass
 class SimulatedGalaxy:
     "A picture and the truth behind it."
@@ -405,7 +405,7 @@ class SimulatedGalaxy:
     def __repr__(self): return (f"SimulatedGalaxy({GALAXY10_CLASSES[self.class_index]}, {self.image.shape[0]} px, r = {self.magnitude:.1f}, "
                                 f"{len(self.stars)} stars on {self.star_mask.mean():.1%} of the picture)")
 
-# %% ../nbs/01a_simulation.ipynb #cell-025
+# %% ../nbs/01a_simulation.ipynb #cell-026
 SKY_NOISE = np.array([.0021, .0032, .0068]) # nanomaggies per pixel of 0.262″ in g, r, z
 PHOTONS = 5000. # per nanomaggy
 EXTINCTION = np.array([3.214, 2.165, 1.211])/2.165 # of dust in g, r, z relative to r (Schlafly & Finkbeiner 2011, ApJ 737, 103)
@@ -453,7 +453,7 @@ def to_picture(
     Image.fromarray(stretch(noisy)).save(packed, "JPEG", quality=75)
     return np.asarray(Image.open(packed))
 
-# %% ../nbs/01a_simulation.ipynb #cell-026
+# %% ../nbs/01a_simulation.ipynb #cell-027
 def simulate_galaxy(
     class_index:int, # 0 to 9, as in GALAXY10_CLASSES
     seed:int=0, # the same seed and index give the same picture
@@ -488,7 +488,7 @@ def soften_noise(
     blurred = ndimage.gaussian_filter(normal, (0, .5, .5))
     return blurred/blurred.std()
 
-# %% ../nbs/01a_simulation.ipynb #cell-038
+# %% ../nbs/01a_simulation.ipynb #cell-039
 def simulate_row(
     index:int, # which picture; its class is index mod 10
     seed:int, # of the whole set
