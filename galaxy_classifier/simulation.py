@@ -232,7 +232,7 @@ def merger(
 ) -> Sketch:
     "Two galaxies that touch."
     u = generator.uniform
-    red, apart, direction, ratio = u(0, 1), u(.7, 2.6) if generator.random() < .65 else u(2.6, 4.5), u(0, 2*np.pi), u(.15, 1.)
+    red, apart, direction, ratio = u(.3, 1), u(1.1, 2.8) if generator.random() < .65 else u(2.8, 4.5), u(0, 2*np.pi), u(.15, 1.)
     place = apart*np.array([np.cos(direction), np.sin(direction)])
     balance = ratio/(1 + ratio) if generator.random() < .5 else 0. # the picture is centred on the pair, or on the brighter one
     small = u(.6, 1.)*np.sqrt(ratio)
@@ -250,8 +250,8 @@ def disturbed(
 ) -> Sketch:
     "One galaxy out of balance."
     u = generator.uniform
-    red, turn = .3, u(0, 360)
-    pieces = any_galaxy(generator, red).changed(lambda profile: profile.dilate(.8))
+    red, turn, squeezed, along = .35, u(0, 360), u(.5, 1), u(0, 180)*galsim.degrees # one angle for all pieces
+    pieces = any_galaxy(generator, red).changed(lambda profile: profile.dilate(.8).shear(q=squeezed, beta=along))
     for side in range(generator.choice([1, 1, 2])):
         plume = tail(generator, u(1.8, 4.5), u(-200, 200), u(.12, .32)).rotate((turn + 180*side + u(-40, 40))*galsim.degrees)
         pieces.append(Piece(plume, u(.2, .6), u(.3, .7)))
@@ -272,13 +272,13 @@ class Kind:
     limit:float=17.77 # faintest, r
 
 KINDS = (
-    Kind(disturbed, 2.9, 17.6), Kind(merger, 2.9),
+    Kind(disturbed, 3.3, 17.5), Kind(merger, 2.9, 17.6),
     Kind(partial(smooth, axis_ratio=(.83, 1.), index=(2., 5.), red=.65), 2.1),
     Kind(partial(smooth, axis_ratio=(.5, .78), index=(1.5, 4.5), red=.5), 2.2),
-    Kind(partial(smooth, axis_ratio=(.24, .45), index=(1., 2.5), red=.35), 3.1),
-    Kind(partial(spiral, pitch=(10, 28), bulge=(.05, .25), contrast=(.15, .4), clumpiness=(.1, .6), red=.5, barred=True), 4., 17.2),
-    Kind(partial(spiral, pitch=(6, 14), bulge=(.15, .45), contrast=(.12, .35), clumpiness=(.1, .6), red=.4), 3.9, 17.2),
-    Kind(partial(spiral, pitch=(20, 42), bulge=(.02, .2), contrast=(.25, .6), clumpiness=(.3, .95), red=.15), 3.7, 17.6),
+    Kind(partial(smooth, axis_ratio=(.24, .45), index=(1., 2.5), red=.4), 3.4, 18.2),
+    Kind(partial(spiral, pitch=(10, 28), bulge=(.05, .25), contrast=(.15, .4), clumpiness=(.1, .6), red=.5, barred=True), 4.8, 17.),
+    Kind(partial(spiral, pitch=(7, 17), bulge=(.12, .4), contrast=(.2, .45), clumpiness=(.1, .6), red=.4), 4.6, 17.),
+    Kind(partial(spiral, pitch=(20, 42), bulge=(.02, .2), contrast=(.25, .6), clumpiness=(.3, .95), red=.3), 3.6),
     Kind(partial(edge_on, bulge=(0., .05), thickness=(.06, .16), dusty=.25, red=.15), 7.),
     Kind(partial(edge_on, bulge=(.18, .5), thickness=(.08, .18), dusty=.45, red=.7), 4.4),
 ) # in the order of GALAXY10_CLASSES
@@ -506,7 +506,7 @@ def simulate_store(
 ) -> Store:
     "Simulate a balanced store of the ten classes, split 60 : 20 : 20. Raises `GalaxyError` below 30 pictures."
     if count < 30: raise GalaxyError(f"{count} pictures given; expected 30 or more, 3 a class, so that they can be split.")
-    source = dict(kind="simulation", version=2, seed=seed, pixel_scale=FIELD/size, galsim=galsim.__version__)
+    source = dict(kind="simulation", seed=seed, pixel_scale=FIELD/size, galsim=galsim.__version__)
     with StoreWriter(path, count, size, list(GALAXY10_CLASSES), source, overwrite) as writer:
         writer.catalog = pd.DataFrame(dict(source="simulation", index=np.arange(count), pixel_scale=FIELD/size))
         rows = range(writer.done, count)
