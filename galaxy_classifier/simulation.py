@@ -24,7 +24,7 @@ from PIL import Image
 from scipy import ndimage
 
 from .core import GALAXY10_CLASSES, GalaxyError, progress, random_generator
-from .data import Store, StoreWriter, save_splits
+from .data import Store, StoreWriter
 from .light import PIXEL_SCALE, half_turn_asymmetry, stretch
 
 # %% ../nbs/01a_simulation.ipynb #cell-007
@@ -507,12 +507,10 @@ def simulate_store(
     "Simulate a balanced store of the ten classes, split 60 : 20 : 20. Raises `GalaxyError` below 30 pictures."
     if count < 30: raise GalaxyError(f"{count} pictures given; expected 30 or more, 3 a class, so that they can be split.")
     source = dict(kind="simulation", seed=seed, pixel_scale=FIELD/size, galsim=galsim.__version__)
-    with StoreWriter(path, count, size, list(GALAXY10_CLASSES), source, overwrite) as writer:
+    with StoreWriter(path, count, size, list(GALAXY10_CLASSES), source, overwrite, dict(seed=seed)) as writer:
         writer.catalog = pd.DataFrame(dict(source="simulation", index=np.arange(count), pixel_scale=FIELD/size))
         rows = range(writer.done, count)
         images = Parallel(workers, return_as="generator")(delayed(simulate_row)(index, seed, size) for index in rows)
         for index, image in zip(rows, progress(images, len(rows), "simulate", "images")):
             writer.write(index, image[None], np.array([index % len(KINDS)]))
-    store = Store(path)
-    save_splits(store, seed)
-    return store
+    return Store(path)
