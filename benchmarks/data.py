@@ -1,8 +1,11 @@
 """Data: how fast and how large are import, shuffled reading and simulation? Prints one table of ratios measured in this run.
 
 python benchmarks/data.py --count 2000 --folder /scratch/somewhere
+python benchmarks/data.py --full --folder /scratch/somewhere   # only the peak memory of a file as large as the published one; needs 8 GB of disk
 """
 import argparse
+import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -55,6 +58,20 @@ def in_process(name, *words):
     return seconds, peak - float(run("nothing")[1])
 
 
+def full_size(folder):
+    """Import and split a file of the published size with the command that users run; prints its peak memory as `time -v` reports it."""
+    if not shutil.which("time"): sys.exit("GNU time is needed for --full; install the package `time`.")
+    file = folder/"published.h5"
+    print("making a file of 17736 images …", file=sys.stderr, flush=True)
+    make_file(file, 17736)
+    command = Path(sys.executable).parent/"galaxy-data"
+    start = time.perf_counter()
+    done = subprocess.run([shutil.which("time"), "-v", command, "--hdf5", file, "--store", folder/"store"], capture_output=True, text=True)
+    if done.returncode: sys.exit(done.stderr)
+    peak = int(re.search(r"Maximum resident set size \(kbytes\): (\d+)", done.stderr)[1])*1024/1e9
+    print(f"galaxy-data --hdf5 on 17736 images of 256 px ({file.stat().st_size/1e9:.1f} GB): {time.perf_counter() - start:.0f} s, peak {peak:.2f} GB")
+
+
 def whole_array(file, target):
     """Read everything at once and save it: the simplest fast import."""
     with h5py.File(file) as opened: np.save(target, opened["images"][:])
@@ -86,6 +103,7 @@ def main():
     parser.add_argument("--count", type=int, default=2000, help="images in the file")
     parser.add_argument("--single", type=int, default=30, help="images read one at a time")
     parser.add_argument("--folder", type=Path, help="where to work; a temporary directory if not given")
+    parser.add_argument("--full", action="store_true", help="measure the import of 17736 images instead")
     parser.add_argument("--only", nargs="+", help=argparse.SUPPRESS)
     words = parser.parse_args()
     if words.only:
@@ -93,6 +111,7 @@ def main():
         print(seconds, peak_memory())
         return
     with tempfile.TemporaryDirectory(dir=words.folder) as folder:
+        if words.full: return full_size(Path(folder))
         file, store = Path(folder)/"published.h5", Path(folder)/"store"
         print(f"making a file of {words.count} images …", file=sys.stderr, flush=True)
         make_file(file, words.count)
