@@ -34,7 +34,7 @@ readme: setup ## write README.md from nbs/index.ipynb
 	$(BIN)/python .ci/readme.py
 
 execute: setup ## run each notebook in place, so that its stored output is fresh
-	for notebook in nbs/*.ipynb; do $(BIN)/jupyter nbconvert --to notebook --execute --inplace $$notebook || exit 1; done
+	for notebook in nbs/*.ipynb nbs/tutorials/*.ipynb; do $(BIN)/jupyter nbconvert --to notebook --execute --inplace $$notebook || exit 1; done
 	$(BIN)/nbdev_clean
 
 prepare: setup ## export, clean, test, README; fails if that changed the tree

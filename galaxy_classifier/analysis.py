@@ -85,7 +85,7 @@ def grad_cam(
 def predict_split(
     network:GalaxyNetwork, # trained
     store:Store, # preprocessed and split
-    part:str="test", # train, valid or test
+    part:str="test", # train, valid, test, or all
     cleaned:bool=True, # as in training
     device:str="auto", # see `pick_device`
     batch_size:int=64, # images at a time
@@ -244,11 +244,12 @@ def analyse(
     store:Store, # preprocessed and split
     source:str|Path, # see `open_run`
     report:str|Path, # the HTML file to write
-    part:str="test", # which split
+    part:str="test", # which split, or all
     device:str="auto", # see `pick_device`
 ) -> dict: # figures of merit and where they come from
     "Measure a trained network and write the report."
     run = open_run(source, store)
+    if part in ("train", "all") and run["checkpoint"]["extra"].get("data") == store.manifest_hash(): run["warnings"].append("The network was trained on these very images, so the figures say what it remembers, not what it knows.")
     network, cleaned = run["network"], run["checkpoint"]["extra"].get("training", {}).get("cleaned", True)
     labels, probabilities = predict_split(network, store, part, cleaned, device)
     merit, rows = evaluate(labels, probabilities, store.classes), store.split(part)
@@ -272,7 +273,7 @@ def galaxy_analyse(
     run:str="runs/latest", # a directory of galaxy-train, its best.pt, or models:/galaxy-classifier@production
     output:Path=Path("report.html"), # the report to write
     results:Path=None, # a JSON file for the figures and where they come from
-    part:str="test", # which split: train, valid or test
+    part:str="test", # which images: train, valid, test, or all for a network that was trained on other data
     device:str="auto", # auto, cpu, cuda, cuda:1, mps
 ):
     "Measure a trained network on unseen images and write one self-contained HTML report."
@@ -281,4 +282,4 @@ def galaxy_analyse(
     if results: save_json(results, found)
     for warning in found["warnings"]: print(f"note: {warning}")
     low, high = found["accuracy_interval"]
-    print(f"{output}: accuracy {found['accuracy']:.3f} (95 % interval {low:.3f} to {high:.3f}), macro-F1 {found['macro_f1']:.3f} on {found['images']} images of the {part} split")
+    print(f"{output}: accuracy {found['accuracy']:.3f} (95 % interval {low:.3f} to {high:.3f}), macro-F1 {found['macro_f1']:.3f} on {found['images']} images of {'the whole store' if part == 'all' else f'the {part} split'}")
