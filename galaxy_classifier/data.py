@@ -186,6 +186,10 @@ class StoreWriter:
         self.claim = claim(self.path)
         self.claim.__enter__()
         try: self.begin()
+        except OSError as error: # the disk is full, or files must not be that large
+            shutil.rmtree(self.folder, ignore_errors=True)
+            self.claim.__exit__(None, None, None)
+            raise GalaxyError(f"{self.path} cannot be written ({error}); free some space or choose another --store.") from None
         except BaseException: self.claim.__exit__(*sys.exc_info()); raise
         return self
 
