@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['GALAXY10', 'HOPELESS', 'Published', 'sha256_of', 'verify', 'transfer', 'fetch', 'accept']
 
-# %% ../nbs/01b_fetch.ipynb #cell-003
+# %% ../nbs/01b_fetch.ipynb #cell-004
 import errno
 import hashlib
 import shutil
@@ -18,7 +18,7 @@ from tqdm.auto import tqdm
 
 from .core import GalaxyError, claim, load_json, progress, save_json
 
-# %% ../nbs/01b_fetch.ipynb #cell-006
+# %% ../nbs/01b_fetch.ipynb #cell-007
 @dataclass(frozen=True)
 class Published:
     "A file as its publisher describes it."
@@ -30,7 +30,7 @@ class Published:
 GALAXY10 = Published("https://zenodo.org/records/10845026/files/Galaxy10_DECals.h5", None, "19aefc477c41bb7f77ff07599a6b82a038dc042f889a111b0d4d98bb755c1571",
                      "releases of Galaxy10 DECaLS before 2024 have other checksums: fetch the one of Zenodo record 10845026")
 
-# %% ../nbs/01b_fetch.ipynb #cell-008
+# %% ../nbs/01b_fetch.ipynb #cell-009
 def sha256_of(
     path:Path, # any file
 ) -> str: # hexadecimal
@@ -54,7 +54,7 @@ def verify(
     if found != expected.sha256: raise GalaxyError(f"{path} has the SHA-256 {found[:16]}…; expected {expected.sha256[:16]}…: it is damaged or another version; {expected.note or 'fetch it again'}.")
     save_json(stamp, seen)
 
-# %% ../nbs/01b_fetch.ipynb #cell-010
+# %% ../nbs/01b_fetch.ipynb #cell-011
 def transfer(
     expected:Published, # what to fetch
     part:Path, # where it grows; what is there already is kept
@@ -78,7 +78,7 @@ def transfer(
     got = part.stat().st_size
     if total and got < total: raise requests.ConnectionError(f"cut after {got:,} of {total:,} bytes")
 
-# %% ../nbs/01b_fetch.ipynb #cell-012
+# %% ../nbs/01b_fetch.ipynb #cell-013
 HOPELESS = requests.exceptions.InvalidSchema, requests.exceptions.InvalidURL, requests.exceptions.MissingSchema # no new attempt cures these
 
 def fetch(
