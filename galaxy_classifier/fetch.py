@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['GALAXY10', 'HOPELESS', 'Published', 'sha256_of', 'verify', 'transfer', 'fetch', 'accept']
 
-# %% ../nbs/01b_fetch.ipynb #cell-004
+# %% ../nbs/01b_fetch.ipynb #cell-003
 import errno
 import hashlib
 import shutil
@@ -14,11 +14,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import requests
-from tqdm.auto import tqdm
 
 from .core import GalaxyError, claim, load_json, progress, save_json
 
-# %% ../nbs/01b_fetch.ipynb #cell-007
+# %% ../nbs/01b_fetch.ipynb #cell-006
 @dataclass(frozen=True)
 class Published:
     "A file as its publisher describes it."
@@ -30,7 +29,7 @@ class Published:
 GALAXY10 = Published("https://zenodo.org/records/10845026/files/Galaxy10_DECals.h5", None, "19aefc477c41bb7f77ff07599a6b82a038dc042f889a111b0d4d98bb755c1571",
                      "releases of Galaxy10 DECaLS before 2024 have other checksums: fetch the one of Zenodo record 10845026")
 
-# %% ../nbs/01b_fetch.ipynb #cell-009
+# %% ../nbs/01b_fetch.ipynb #cell-008
 def sha256_of(
     path:Path, # any file
 ) -> str: # hexadecimal
@@ -54,7 +53,7 @@ def verify(
     if found != expected.sha256: raise GalaxyError(f"{path} has the SHA-256 {found[:16]}…; expected {expected.sha256[:16]}…: it is damaged or another version; {expected.note or 'fetch it again'}.")
     save_json(stamp, seen)
 
-# %% ../nbs/01b_fetch.ipynb #cell-011
+# %% ../nbs/01b_fetch.ipynb #cell-010
 def transfer(
     expected:Published, # what to fetch
     part:Path, # where it grows; what is there already is kept
@@ -72,13 +71,13 @@ def transfer(
         if expected.size and total and total != expected.size: raise GalaxyError(f"{answer.url} offers {total:,} bytes; expected {expected.size:,}: it is another file. {expected.note}")
         room = shutil.disk_usage(part.parent).free
         if total and total - start > room: raise GalaxyError(f"{part.parent} has {room/1e9:.2f} GB free, but {(total - start)/1e9:.2f} GB are to come; free some space and try again: what has arrived is kept.")
-        with open(part, "r+b" if start else "wb") as file, tqdm(total=total, initial=start, unit="B", unit_scale=True, desc=part.stem, disable=None) as bar:
+        with open(part, "r+b" if start else "wb") as file:
             file.seek(start)
-            for piece in answer.iter_content(2**16): file.write(piece); bar.update(len(piece))
+            for piece in progress(answer.iter_content(2**16), total and -(-(total - start)//2**16), f"fetch {part.stem}", "× 64 KiB"): file.write(piece)
     got = part.stat().st_size
     if total and got < total: raise requests.ConnectionError(f"cut after {got:,} of {total:,} bytes")
 
-# %% ../nbs/01b_fetch.ipynb #cell-013
+# %% ../nbs/01b_fetch.ipynb #cell-012
 HOPELESS = requests.exceptions.InvalidSchema, requests.exceptions.InvalidURL, requests.exceptions.MissingSchema # no new attempt cures these
 
 def fetch(
