@@ -114,6 +114,7 @@ def digest_of(
     "A short name for an array's bytes."
     return hashlib.blake2b(np.ascontiguousarray(array).tobytes(), digest_size=8).hexdigest()
 
+# %% ../nbs/01_data.ipynb #cell-013
 @patch
 def split(self:Store,
     name:str, # "train", "valid", "test", or "all" for the whole store
@@ -130,6 +131,7 @@ def split(self:Store,
         raise GalaxyError(f"{path} is not of the split that manifest.json describes: splitting was interrupted; do it again with galaxy-data --split-only.")
     return rows
 
+# %% ../nbs/01_data.ipynb #cell-014
 @patch
 def slices(self:Store,
     name:str="images", # or "images_cleaned"
@@ -138,6 +140,7 @@ def slices(self:Store,
     "Walk through an array in order. Each slice has a map of its own, or the pages read would count as this process's memory to the end."
     for start in range(0, len(self), step): yield start, open_array(self.path/f"{name}.npy")[start:start + step]
 
+# %% ../nbs/01_data.ipynb #cell-015
 @patch
 def counts(self:Store,
     split:str|None=None, # one split, or the whole store
@@ -146,6 +149,7 @@ def counts(self:Store,
     labels = self.labels if split is None else self.labels[self.split(split)]
     return np.bincount(labels, minlength=len(self.classes))
 
+# %% ../nbs/01_data.ipynb #cell-016
 @patch
 def update_manifest(self:Store,
     **entries, # anything JSON holds
@@ -154,6 +158,7 @@ def update_manifest(self:Store,
     self.manifest = {**self.manifest, **entries}
     save_json(self.path/"manifest.json", self.manifest)
 
+# %% ../nbs/01_data.ipynb #cell-017
 @patch
 def manifest_hash(self:Store) -> str: # 16 hexadecimal digits
     "A short name for exactly this data, its splits and its preprocessing."
@@ -163,7 +168,7 @@ def manifest_hash(self:Store) -> str: # 16 hexadecimal digits
         if path.is_file(): digest.update(path.read_bytes())
     return digest.hexdigest()[:16]
 
-# %% ../nbs/01_data.ipynb #cell-014
+# %% ../nbs/01_data.ipynb #cell-019
 class StoreWriter:
     "Fill a new store chunk by chunk; it appears under its name only when the block ends without an error."
     def __init__(self,
@@ -200,7 +205,7 @@ class StoreWriter:
             elif issubclass(kind, Exception): shutil.rmtree(self.folder, ignore_errors=True)
         finally: self.claim.__exit__(None, None, None)
 
-# %% ../nbs/01_data.ipynb #cell-015
+# %% ../nbs/01_data.ipynb #cell-020
 @patch
 def begin(self:StoreWriter):
     "Go on with what a killed process began for the same store, or begin."
@@ -226,7 +231,7 @@ def map(self:StoreWriter):
     "Map the arrays anew: pages written through an older map would count as this process's memory until its end."
     self.images, self.labels = (np.load(self.folder/f"{name}.npy", mmap_mode="r+") for name in ("images", "labels"))
 
-# %% ../nbs/01_data.ipynb #cell-016
+# %% ../nbs/01_data.ipynb #cell-021
 @patch
 def write(self:StoreWriter,
     start:int, # the first row; rows before `done` are there already
@@ -239,6 +244,7 @@ def write(self:StoreWriter,
     if self.without_gap - self.done < 256: return
     self.note(self.without_gap)
 
+# %% ../nbs/01_data.ipynb #cell-022
 @patch
 def note(self:StoreWriter,
     done:int, # rows from 0 that are written
@@ -249,6 +255,7 @@ def note(self:StoreWriter,
     save_json(self.folder/"begun.json", {**load_json(self.folder/"begun.json"), "done": done})
     self.map()
 
+# %% ../nbs/01_data.ipynb #cell-023
 @patch
 def trim(self:StoreWriter,
     count:int, # rows to keep
@@ -264,6 +271,7 @@ def trim(self:StoreWriter,
     self.count = count
     self.map()
 
+# %% ../nbs/01_data.ipynb #cell-024
 @patch
 def publish(self:StoreWriter):
     "Write the manifest, split, and move the whole directory to its name."
@@ -277,7 +285,7 @@ def publish(self:StoreWriter):
     if self.path.exists(): shutil.rmtree(self.path)
     self.folder.replace(self.path)
 
-# %% ../nbs/01_data.ipynb #cell-024
+# %% ../nbs/01_data.ipynb #cell-032
 def close_pairs(
     ra:np.ndarray, # (N,) right ascension, degrees; NaN where unknown
     dec:np.ndarray, # (N,) declination, degrees
@@ -296,7 +304,7 @@ def close_pairs(
     table = pd.DataFrame(dict(first=pairs[:, 0], second=pairs[:, 1], separation=np.degrees(2*np.arcsin(chords/2))*3600))
     return table.sort_values(["first", "second"], ignore_index=True)
 
-# %% ../nbs/01_data.ipynb #cell-028
+# %% ../nbs/01_data.ipynb #cell-036
 def equal_pixels(
     store:Store, # to be searched
     wanted:np.ndarray, # (N,) bool: which images
@@ -335,7 +343,7 @@ def group_numbers(
     graph = coo_matrix((np.ones(len(pairs)), (pairs["first"], pairs["second"])), (count, count))
     return connected_components(graph, directed=False)[1]
 
-# %% ../nbs/01_data.ipynb #cell-031
+# %% ../nbs/01_data.ipynb #cell-039
 def split_targets(
     labels:np.ndarray, # (N,) integers
     fractions:tuple[float, float, float]=(.6, .2, .2), # train, valid, test; sum to 1
@@ -370,7 +378,7 @@ def place_groups(
         np.subtract.at(room[part], labels[rows], 1)
     return parts
 
-# %% ../nbs/01_data.ipynb #cell-032
+# %% ../nbs/01_data.ipynb #cell-040
 def stratified_split(
     labels:np.ndarray, # (N,) integers
     fractions:tuple[float, float, float]=(.6, .2, .2), # train, valid, test; sum to 1
@@ -393,7 +401,7 @@ def stratified_split(
         if missing: raise GalaxyError(f"class {classes[label] if classes else label!r} has no image for {missing[0]}: its {members.sum()} images show too few different patches of sky; add images or give a smaller --radius.")
     return {name: np.flatnonzero(parts == part) for part, name in enumerate(("train", "valid", "test"))}
 
-# %% ../nbs/01_data.ipynb #cell-037
+# %% ../nbs/01_data.ipynb #cell-045
 def save_splits(
     store:Store, # to be split
     seed:int=0, # of the shuffle
@@ -415,7 +423,7 @@ def save_splits(
     store.update_manifest(split=dict(seed=seed, digests=digests, fractions=list(fractions), method="stratified by class, shared sky together", radius=radius, groups=len(several),
                                      grouped_images=int(several.sum()), pairs=len(pairs), conflicts=len(conflicts), conflicts_tested=test_conflicts))
 
-# %% ../nbs/01_data.ipynb #cell-042
+# %% ../nbs/01_data.ipynb #cell-050
 class GalaxyDataset(Dataset):
     "Image, asymmetry and label of each row of a split, read lazily."
     def __init__(self,
@@ -443,7 +451,7 @@ class GalaxyDataset(Dataset):
         asymmetries, labels = self.asymmetries[rows, None], self.labels[rows]
         return list(zip(torch.from_numpy(images), torch.from_numpy(asymmetries), torch.from_numpy(labels)))
 
-# %% ../nbs/01_data.ipynb #cell-043
+# %% ../nbs/01_data.ipynb #cell-051
 def make_loader(
     store:Store, # where the arrays rest
     split:str, # "train", "valid" or "test"

@@ -93,6 +93,7 @@ def read_light(
     if broken: raise GalaxyError(f"{path} has {broken} pixels that are not finite; expected none: fill them, or cut out another part.")
     return light, header
 
+# %% ../nbs/01c_pictures.ipynb #cell-009
 def read_fits(
     path:str|Path, # a FITS file with one cube of three bands, or NAME_*.fits for three files with a band each
 ) -> np.ndarray: # (H,W,3) uint8
@@ -105,6 +106,7 @@ def read_fits(
     except (GalaxyError, fits.VerifyError) as error: raise GalaxyError(f"{path}: {error}") from None
     return stretch(cube, bands)
 
+# %% ../nbs/01c_pictures.ipynb #cell-010
 def band_files(
     path:str|Path, # NAME_*.fits
 ) -> dict[str, Path]: # band and file, bluest first
@@ -112,6 +114,7 @@ def band_files(
     path = Path(path)
     return {band: file for band in BAND_SCALES if (file := path.with_name(path.name.replace("*", band))).is_file()}
 
+# %% ../nbs/01c_pictures.ipynb #cell-011
 def read_bands(
     path:str|Path, # NAME_*.fits
 ) -> np.ndarray: # (H,W,3) uint8
@@ -122,7 +125,7 @@ def read_bands(
     if len({plane.shape for plane in planes}) > 1: raise GalaxyError(f"{path} stands for files of shapes {[plane.shape for plane in planes]}; expected one shape: cut the same field out of each band.")
     return stretch(np.stack(planes), "".join(files))
 
-# %% ../nbs/01c_pictures.ipynb #cell-016
+# %% ../nbs/01c_pictures.ipynb #cell-019
 FITS_SUFFIXES = (".fits", ".fit")
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".tif", ".tiff", *FITS_SUFFIXES)
 

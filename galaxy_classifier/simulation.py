@@ -125,6 +125,7 @@ def arms(
     light += .25*clumpiness*ndimage.gaussian_filter(knots/knots.sum(), .9)
     return painted(light, 10/1.678) # an exponential disk's half-light radius is 1.678 scale lengths
 
+# %% ../nbs/01a_simulation.ipynb #cell-013
 def tail(
     generator:np.random.Generator, # where the numbers come from
     length:float, # in half-light radii
@@ -141,7 +142,7 @@ def tail(
     across, up = (np.exp(-.5*((axis - place[:, None])/spread[:, None])**2) for place in path)
     return painted(np.einsum("n,ny,nx->yx", bright/spread**2, up, across), side)
 
-# %% ../nbs/01a_simulation.ipynb #cell-014
+# %% ../nbs/01a_simulation.ipynb #cell-015
 def smooth(
     generator:np.random.Generator, # where the numbers come from
     axis_ratio:tuple[float, float], # lowest and highest
@@ -167,7 +168,7 @@ def draw_inclination(
     cosine = generator.uniform(np.sqrt((flattest**2 - .04)/.96), 1)
     return float(np.sqrt(.96*cosine**2 + .04))
 
-# %% ../nbs/01a_simulation.ipynb #cell-015
+# %% ../nbs/01a_simulation.ipynb #cell-016
 def spiral(
     generator:np.random.Generator, # where the numbers come from
     pitch:tuple[float, float], # of the arms, degrees, lowest and highest
@@ -192,6 +193,7 @@ def spiral(
     inclined = Sketch(flat).changed(lambda profile: profile.rotate(turn).shear(q=q, beta=angle*galsim.degrees).dilate(np.sqrt(q)))
     return Sketch([*inclined, Piece(sersic(u(1, 3.5), u(.12, .3), max(q, .75), angle), core, colour + .15)])
 
+# %% ../nbs/01a_simulation.ipynb #cell-017
 def ring(
     radius:float, # in half-light radii
     width:float, # standard deviation, likewise
@@ -200,6 +202,7 @@ def ring(
     axis = np.linspace(-2.5, 2.5, 96)
     return painted(np.exp(-.5*((np.hypot(*np.meshgrid(axis, axis)) - radius)/width)**2), 5.)
 
+# %% ../nbs/01a_simulation.ipynb #cell-018
 def edge_on(
     generator:np.random.Generator, # where the numbers come from
     bulge:tuple[float, float], # share of the light, lowest and highest
@@ -218,7 +221,7 @@ def edge_on(
     lane = [Dust(angle, u(-.08, .08), u(1., 2.), u(.04, .1), u(.4, 1.4))] if generator.random() < dusty else []
     return Sketch(pieces, lane)
 
-# %% ../nbs/01a_simulation.ipynb #cell-017
+# %% ../nbs/01a_simulation.ipynb #cell-020
 def any_galaxy(
     generator:np.random.Generator, # where the numbers come from
     red:float, # probability of the red sequence
@@ -227,6 +230,7 @@ def any_galaxy(
     if generator.random() < .55: return smooth(generator, (.5, 1.), (1., 4.), red)
     return spiral(generator, (12, 40), (.1, .4), (.1, .4), (.2, .8), red)
 
+# %% ../nbs/01a_simulation.ipynb #cell-021
 def merger(
     generator:np.random.Generator, # where the numbers come from
 ) -> Sketch:
@@ -245,6 +249,7 @@ def merger(
         pieces.append(Piece(plume.shift(*(-balance*place)), u(.06, .2), u(.4, .75)))
     return Sketch(pieces)
 
+# %% ../nbs/01a_simulation.ipynb #cell-022
 def disturbed(
     generator:np.random.Generator, # where the numbers come from
 ) -> Sketch:
@@ -263,7 +268,7 @@ def disturbed(
     patches = [Dust(u(0, 180), u(-.3, .3), u(.4, 1.), u(.06, .2), u(.3, 1.2))] if generator.random() < .35 else []
     return Sketch(pieces, patches)
 
-# %% ../nbs/01a_simulation.ipynb #cell-019
+# %% ../nbs/01a_simulation.ipynb #cell-024
 @dataclass(frozen=True)
 class Kind:
     "How galaxies of one class are drawn."
@@ -292,7 +297,7 @@ def draw_size(
     radius = kind.radius*10**(-.2*(magnitude - 17))*generator.lognormal(0, .35)
     return magnitude, float(np.clip(radius, 1., 10.))
 
-# %% ../nbs/01a_simulation.ipynb #cell-022
+# %% ../nbs/01a_simulation.ipynb #cell-027
 WELL = 15. # nanomaggies in r that fill a pixel of 0.262″
 
 def star_flux(
@@ -333,7 +338,7 @@ def spikes(
         across = dy*np.cos(angle + turn) - dx*np.sin(angle + turn)
         light += .003*flux*PIXEL_SCALE**2*np.exp(-along/4 - .5*(across/.35)**2)/(8*.88)
 
-# %% ../nbs/01a_simulation.ipynb #cell-023
+# %% ../nbs/01a_simulation.ipynb #cell-028
 def draw_stars(
     generator:np.random.Generator, # where the numbers come from
     psf:galsim.GSObject, # the blur, flux 1
@@ -359,6 +364,7 @@ def draw_stars(
         rows.append((x, y, 22.5 - 2.5*np.log10(flux[1]), 2.5*np.log10(flux[1]/flux[0]), bool(full.any())))
     return light, pd.DataFrame(rows, columns=["x", "y", "magnitude", "colour", "saturated"])
 
+# %% ../nbs/01a_simulation.ipynb #cell-029
 def draw_neighbours(
     generator:np.random.Generator, # where the numbers come from
     psf:galsim.GSObject, # the blur, flux 1
@@ -382,7 +388,7 @@ def draw_neighbours(
         owners[ahead], most[ahead] = number, one[ahead]*flux.mean()
     return light, owners, most
 
-# %% ../nbs/01a_simulation.ipynb #cell-025
+# %% ../nbs/01a_simulation.ipynb #cell-031
 @dataclass
 class SimulatedGalaxy:
     "A picture and the truth behind it."
@@ -404,11 +410,12 @@ class SimulatedGalaxy:
     def __repr__(self): return (f"SimulatedGalaxy({GALAXY10_CLASSES[self.class_index]}, {self.image.shape[0]} px, r = {self.magnitude:.1f}, "
                                 f"{len(self.stars)} stars on {self.star_mask.mean():.1%} of the picture)")
 
-# %% ../nbs/01a_simulation.ipynb #cell-026
+# %% ../nbs/01a_simulation.ipynb #cell-032
 SKY_NOISE = np.array([.0021, .0032, .0068]) # nanomaggies per pixel of 0.262″ in g, r, z
 PHOTONS = 5000. # per nanomaggy
 EXTINCTION = np.array([3.214, 2.165, 1.211])/2.165 # of dust in g, r, z relative to r (Schlafly & Finkbeiner 2011, ApJ 737, 103)
 
+# %% ../nbs/01a_simulation.ipynb #cell-033
 def draw_pieces(
     sketch:Sketch, # what to draw
     psf:galsim.GSObject, # the blur, flux 1
@@ -433,6 +440,7 @@ def draw_pieces(
         light *= np.exp(-depth*EXTINCTION[:, None, None])
     return light
 
+# %% ../nbs/01a_simulation.ipynb #cell-034
 def soften(
     light:np.ndarray, # (3,H,W) in g, r, z
     scale:float, # arcsec/pixel
@@ -441,6 +449,7 @@ def soften(
     widths = np.sqrt(np.array([1.29, 1.18, 1.11])**2 - 1.11**2)/2.355/scale
     return np.stack([ndimage.gaussian_filter(band, width) if width else band for band, width in zip(light, widths)])
 
+# %% ../nbs/01a_simulation.ipynb #cell-035
 def to_picture(
     light:np.ndarray, # (3,H,W) g, r, z, nanomaggies per pixel of 0.262″
     normal:np.ndarray, # (3,H,W) standard normal numbers
@@ -452,7 +461,7 @@ def to_picture(
     Image.fromarray(stretch(noisy)).save(packed, "JPEG", quality=75)
     return np.asarray(Image.open(packed))
 
-# %% ../nbs/01a_simulation.ipynb #cell-027
+# %% ../nbs/01a_simulation.ipynb #cell-036
 def simulate_galaxy(
     class_index:int, # 0 to 9, as in GALAXY10_CLASSES
     seed:int=0, # the same seed and index give the same picture
@@ -487,7 +496,7 @@ def soften_noise(
     blurred = ndimage.gaussian_filter(normal, (0, .5, .5))
     return blurred/blurred.std()
 
-# %% ../nbs/01a_simulation.ipynb #cell-039
+# %% ../nbs/01a_simulation.ipynb #cell-048
 def simulate_row(
     index:int, # which picture; its class is index mod 10
     seed:int, # of the whole set

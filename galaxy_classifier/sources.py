@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['MAX_ARCHIVE', 'open_hdf5', 'check_images', 'check_hdf5', 'aligned_slices', 'read_catalog', 'check_positions',
            'import_hdf5', 'number_classes', 'one_a_galaxy', 'folder_table', 'read_table', 'labelled_pictures',
-           'import_pictures', 'open_arrays', 'import_arrays', 'galaxy_data']
+           'import_pictures', 'open_arrays', 'import_arrays', 'describe', 'galaxy_data']
 
 # %% ../nbs/01e_sources.ipynb #cell-003
 import zipfile
@@ -251,6 +251,17 @@ def import_arrays(
     return Store(store)
 
 # %% ../nbs/01e_sources.ipynb #cell-030
+def describe(
+    store:Store, # with a split
+) -> str: # some lines
+    "What is in a store, and how it was split."
+    found, parts = store.manifest["split"], ("train", "valid", "test")
+    lines = [repr(store), *(f"{count:6d}  {name}" for name, count in zip(store.classes, store.counts())), "train, valid, test: " + ", ".join(str(len(store.split(part))) for part in parts)]
+    if found["pairs"]: lines.append(f"{found['grouped_images']} images in {found['groups']} groups share sky and stay together, see {store.path/'duplicates.csv'}")
+    if found["conflicts"]: lines.append(f"{found['conflicts']} pairs are one galaxy with two labels{'' if found['conflicts_tested'] else ': in training only'}")
+    return "\n".join(lines)
+
+# %% ../nbs/01e_sources.ipynb #cell-031
 @command
 def galaxy_data(
     published:Param("galaxy10: fetch the published file, 2.5 GB, and import it", str, nargs="?", opt=False)=None,
@@ -290,8 +301,4 @@ def galaxy_data(
     else:
         made = Store(store)
         save_splits(made, **split)
-    print(f"{made}\n" + "\n".join(f"{count:6d}  {name}" for name, count in zip(made.classes, made.counts())))
-    print("train, valid, test: " + ", ".join(str(len(made.split(part))) for part in ("train", "valid", "test")))
-    found = made.manifest["split"]
-    if found["pairs"]: print(f"{found['grouped_images']} images in {found['groups']} groups share sky and stay together, see {made.path/'duplicates.csv'}")
-    if found["conflicts"]: print(f"{found['conflicts']} pairs are one galaxy with two labels{'' if test_conflicts else ': in training only'}")
+    print(describe(made))

@@ -254,7 +254,7 @@ def fit(
     config:TrainingConfig, # all settings
     folder:str|Path, # of the run; made here
     device:str="auto", # see `pick_device`
-    workers:int=0, # processes that read
+    workers:int|None=None, # processes that read, see `make_loader`
     start:str|Path|None=None, # a checkpoint to begin from
     nested:bool=False, # below an MLflow run that is open?
     callbacks:tuple[Callback, ...]=(), # more to do after epochs
@@ -323,7 +323,7 @@ def galaxy_train(
     with_stars:store_true=False, # train on the images as they are, stars included
     seed:int=TrainingConfig.seed, # of weights, order and augmentation
     device:str="auto", # auto, cpu, cuda, cuda:1, mps
-    workers:int=0, # processes that read
+    workers:int=None, # processes that read; chosen by the device if not given
     start:Path=None, # a checkpoint (best.pt) of the same network to begin from
 ):
     "Train a network on a store; metrics go to MLflow (SQLite here, or MLFLOW_TRACKING_URI)."
@@ -331,7 +331,7 @@ def galaxy_train(
                             learning_rate=learning_rate, weight_decay=weight_decay, beta=beta, gamma=gamma, label_smoothing=label_smoothing, patience=patience, early_stopping=early_stopping, cleaned=not with_stars, seed=seed)
     opened = Store(store)
     opened.asymmetries # fails before MLflow makes its files
-    if workers < 0: raise GalaxyError(f"workers {workers} given; expected 0 or more.")
+    if workers is not None and workers < 0: raise GalaxyError(f"workers {workers} given; expected 0 or more.")
     start_tracking()
     summary = fit(opened, config, output, device, workers, start)
     print(f"{output}: best validation accuracy {summary['valid_accuracy']:.3f} in epoch {summary['best_epoch']} of {summary['epochs']}")
