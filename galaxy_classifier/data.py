@@ -288,7 +288,7 @@ def trim(self:StoreWriter,
 def publish(self:StoreWriter):
     "Write the manifest, split, and move the whole directory to its name."
     self.note(self.count)
-    if self.catalog is not None: self.catalog.to_csv(self.folder/"catalog.csv", index=False)
+    if self.catalog is not None and len(self.catalog.columns): self.catalog.to_csv(self.folder/"catalog.csv", index=False)
     save_json(self.folder/"manifest.json", dict(count=self.count, size=self.size, classes=self.classes, source=self.source))
     try:
         if self.split is not None: save_splits(Store(self.folder), **self.split)
