@@ -468,6 +468,7 @@ def simulate_galaxy(
     index:int=0, # which picture
     size:int=256, # H = W in pixels; the field stays 67 arcsec
     with_stars:bool=True, # foreground stars?
+    nearer:float=1., # how many times nearer than those of Galaxy10, and so larger and brighter
 ) -> SimulatedGalaxy:
     "Draw one galaxy. Raises `GalaxyError` for an unknown class or a size below 32."
     if not 0 <= class_index < len(KINDS): raise GalaxyError(f"class {class_index} given; expected 0 to {len(KINDS) - 1}, see GALAXY10_CLASSES.")
@@ -475,7 +476,9 @@ def simulate_galaxy(
     generator, scale = random_generator(seed, index), FIELD/size
     psf = galsim.Moffat(beta=generator.uniform(2.5, 4.), fwhm=max(1.11*generator.lognormal(0, .1), 2.2*scale), gsparams=FAST)
     noise = SKY_NOISE*generator.lognormal(0, .3)*PIXEL_SCALE/scale # a larger pixel averages more sky
+    if not 0 < nearer <= 10: raise GalaxyError(f"nearer {nearer} given; expected more than 0, at most 10.")
     magnitude, radius = draw_size(generator, KINDS[class_index])
+    magnitude, radius = magnitude - 5*np.log10(nearer), radius*nearer
     sketch = KINDS[class_index].sketch(generator)
     pieces = draw_pieces(sketch, psf, size, magnitude, radius, generator.normal(0, .15, 2))
     behind, owners, most = draw_neighbours(generator, psf, size)
@@ -501,9 +504,10 @@ def simulate_row(
     index:int, # which picture; its class is index mod 10
     seed:int, # of the whole set
     size:int, # H = W in pixels
+    nearer:float, # see `simulate_galaxy`
 ) -> np.ndarray: # (H,W,3) uint8
     "One picture of a simulated store."
-    return simulate_galaxy(index % len(KINDS), seed, index, size).image
+    return simulate_galaxy(index % len(KINDS), seed, index, size, nearer=nearer).image
 
 def simulate_store(
     path:str|Path, # the directory to make
@@ -512,14 +516,15 @@ def simulate_store(
     seed:int=0, # of pictures and split
     workers:int=1, # processes that draw
     overwrite:bool=False, # replace a store that is there?
+    nearer:float=1., # how many times nearer than Galaxy10's, see `simulate_galaxy`
 ) -> Store:
     "Simulate a balanced store of the ten classes, split 60 : 20 : 20. Raises `GalaxyError` below 30 pictures."
     if count < 30: raise GalaxyError(f"{count} pictures given; expected 30 or more, 3 a class, so that they can be split.")
-    source = dict(kind="simulation", seed=seed, pixel_scale=FIELD/size, galsim=galsim.__version__)
+    source = dict(kind="simulation", seed=seed, nearer=nearer, pixel_scale=FIELD/size, galsim=galsim.__version__)
     with StoreWriter(path, count, size, list(GALAXY10_CLASSES), source, overwrite, dict(seed=seed)) as writer:
         writer.catalog = pd.DataFrame(dict(source="simulation", index=np.arange(count), pixel_scale=FIELD/size))
         rows = range(writer.done, count)
-        images = Parallel(workers, return_as="generator")(delayed(simulate_row)(index, seed, size) for index in rows)
+        images = Parallel(workers, return_as="generator")(delayed(simulate_row)(index, seed, size, nearer) for index in rows)
         for index, image in zip(rows, progress(images, len(rows), "simulate", "images")):
             writer.write(index, image[None], np.array([index % len(KINDS)]))
     return Store(path)

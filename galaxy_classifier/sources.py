@@ -275,6 +275,7 @@ def galaxy_data(
     arrays:Path=None, # source: images as .npy (with --labels), or an .npz with images and labels
     labels:Path=None, # labels for --arrays, as .npy
     simulate:int=None, # source: this many simulated galaxies
+    nearer:float=1., # how many times nearer than those of Galaxy10 the simulated galaxies are, and so larger and brighter
     size:int=256, # side of the images in pixels, for --folder, --table and --simulate
     classes:str=None, # comma-separated class names for --hdf5 and --arrays, if not Galaxy10's
     seed:int=0, # of the split and of the simulation
@@ -297,7 +298,7 @@ def galaxy_data(
     if hdf5: made = import_hdf5(hdf5, store, names, overwrite, **split)
     elif folder or table: made = import_pictures(folder or table, store, size, skip_bad, overwrite, pictures, CutoutService(layer=layer), **split)
     elif arrays: made = import_arrays(arrays, store, labels, names, overwrite, **split)
-    elif simulate is not None: made = simulate_store(store, simulate, size=size, seed=seed, workers=workers, overwrite=overwrite)
+    elif simulate is not None: made = simulate_store(store, simulate, size=size, seed=seed, workers=workers, overwrite=overwrite, nearer=nearer)
     else:
         made = Store(store)
         save_splits(made, **split)
