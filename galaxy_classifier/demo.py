@@ -43,7 +43,7 @@ NEARER = 2.5 # than the galaxies of Galaxy10
 def galaxy_demo(
     output:Path=Path("demo"), # directory for everything
     count:int=1000, # simulated galaxies
-    epochs:int=16, # of training
+    epochs:int=20, # of training
     size:int=65, # side of the network's input, pixels
     seed:int=0, # of everything
     workers:int=2, # processes that simulate and clean
