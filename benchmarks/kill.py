@@ -1,11 +1,15 @@
 """Kill: does what was killed end like what was not? SIGKILL at random moments, then the same command again, then a comparison byte for byte.
 
-python benchmarks/kill.py --kills 10 --count 400
+python benchmarks/kill.py --kills 10 --count 600
 
-Import (galaxy-data --hdf5, in the published layout) and fetch (from a server on this machine that is slow on purpose).
+Import (galaxy-data --hdf5, in the published layout with smaller chunks, so that there is something to go on from, and without positions, so that the
+split reads all pixels) and fetch (from a server on this machine that is slow on purpose). The moments are spread over all of the work, from the first
+file on, and those of the import also over its split. Exits with 1 when anything differs.
 """
 import argparse
 import hashlib
+import json
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -15,51 +19,123 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import numpy as np
-from data import make_file
+from data import COMMAND, make_file
 
 from galaxy_classifier.fetch import Published
 
-COMMAND = Path(sys.executable).parent/"galaxy-data"
+
+def tree(folder):
+    """Every file below a folder, hidden ones too, and the hash of its bytes; a stamp of verification holds a time, so only that it is there."""
+    files = sorted(file for file in folder.rglob("*") if file.is_file())
+    return {str(file.relative_to(folder)): "" if file.name.endswith(".verified.json") else hashlib.sha256(file.read_bytes()).hexdigest() for file in files}
 
 
-def tree(path):
-    """Every file below a path and the hash of its bytes."""
-    files = [path] if path.is_file() else sorted(file for file in path.rglob("*") if file.is_file())
-    return {str(file.relative_to(path)): hashlib.sha256(file.read_bytes()).hexdigest() for file in files}
+class Import:
+    """galaxy-data --hdf5."""
+    phases = ("starting", "copying", "splitting", "published")
+    rare = 2 # a phase so short that it needs kills of its own
+
+    def __init__(self, file): self.name, self.file = "import", file
+    def words(self, folder): return [COMMAND, "--hdf5", self.file, "--store", folder/"store"]
+    def done(self, folder): return (folder/"store").exists()
+
+    def kept(self, folder):
+        """What a killed run has left to go on from."""
+        begun = folder/".store.part"/"begun.json"
+        return f"{json.loads(begun.read_text())['done']} images" if begun.exists() else "nothing"
+
+    def phase(self, folder):
+        """How far a first run has come: an index into `phases`."""
+        part = folder/".store.part"
+        return 3 if self.done(folder) else 2 if (part/"manifest.json").exists() else 1 if (part/"begun.json").exists() else 0
 
 
-def run(words):
-    """Run to the end; returns the seconds it took."""
-    start = time.perf_counter()
-    done = subprocess.run(list(map(str, words)), capture_output=True, text=True)
-    if done.returncode: sys.exit(done.stderr)
-    return time.perf_counter() - start
+class Fetch:
+    """`fetch` from the slow server."""
+    phases = ("starting", "fetching", "fetched")
+    rare = None
+
+    def __init__(self, published): self.name, self.program = "fetch", f"import sys; from galaxy_classifier.fetch import Published, fetch; fetch({published!r}, sys.argv[1])"
+    def words(self, folder): return [sys.executable, "-c", self.program, folder/"fetched"]
+    def done(self, folder): return (folder/"fetched").exists()
+    def kept(self, folder): return f"{(folder/'fetched.part').stat().st_size/1e6:.1f} MB"
+
+    def phase(self, folder):
+        """How far a first run has come: an index into `phases`."""
+        return 2 if self.done(folder) else 1 if (folder/"fetched.part").exists() else 0
 
 
-def killed(words, target, moments):
-    """Run and kill at each of the moments (seconds after the start), then run to the end; returns how many kills hit a running process."""
-    hits = 0
-    for moment in moments:
-        process = subprocess.Popen(list(map(str, words)), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        try: process.wait(moment)
-        except subprocess.TimeoutExpired: process.kill(); process.wait(); hits += 1
-        if target.exists(): break
-    if not target.exists(): run(words)
-    return hits
+def start(job, folder):
+    """Start a job without its output."""
+    return subprocess.Popen(list(map(str, job.words(folder))), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
 
-def check(name, words, target, kills, whole, generator):
-    """Kill once at each of several moments, every time from nothing and every time resumed; returns whether all ended alike."""
-    seconds = run(words(whole))
-    expected, same, hits = tree(whole), 0, 0
-    for number, share in enumerate(np.sort(generator.uniform(.02, .98, kills))):
-        place = target.with_name(f"{target.name}{number}")
-        hits += killed(words(place), place, [share*seconds])
-        same += tree(place) == expected
-    place = target.with_name(f"{target.name}_again")
-    hits += killed(words(place), place, generator.uniform(.3, .9, kills)*seconds) # killed again and again, resuming each time
-    same += tree(place) == expected
-    print(f"{name}: {seconds:.1f} s undisturbed; {hits} kills hit, {same} of {kills + 1} results are the same to the last byte", flush=True)
+def finish(job, folder):
+    """Run a job to its end; returns how long it took."""
+    began = time.perf_counter()
+    done = subprocess.run(list(map(str, job.words(folder))), capture_output=True, text=True)
+    if done.returncode: sys.exit(f"{job.name}: the same command again failed: {done.stderr}")
+    return time.perf_counter() - began
+
+
+def undisturbed(job, folder):
+    """Run a job to its end; returns when each phase began, in seconds."""
+    began, process, times = time.perf_counter(), start(job, folder), []
+    while process.poll() is None:
+        times += [time.perf_counter() - began]*(job.phase(folder) + 1 - len(times))
+        time.sleep(.001)
+    if process.returncode: sys.exit(f"{job.name} fails even when it is not killed")
+    return np.array(times + [time.perf_counter() - began]*(len(job.phases) - len(times)))
+
+
+def killed(job, folder, phase, delay):
+    """Kill a fresh run some seconds after a phase has begun; returns the phase that it hit, or None where the run was faster."""
+    process = start(job, folder)
+    while process.poll() is None and job.phase(folder) < phase: time.sleep(.001)
+    time.sleep(delay)
+    hit = None if process.poll() is not None or job.done(folder) else job.phase(folder)
+    process.kill(); process.wait()
+    return hit
+
+
+def moments(job, times, kills, generator):
+    """Phase and delay of each kill: spread evenly over the work, and a third of them over its rare phase."""
+    extra = kills//3 if job.rare else 0
+    shares = (np.arange(kills - extra) + generator.uniform(size=kills - extra))/(kills - extra)
+    for moment in times[1] + shares*(times[-1] - times[1]):
+        phase = int(np.searchsorted(times[:-1], moment, "right")) - 1
+        yield phase, moment - times[phase]
+    for share in (np.arange(extra) + generator.uniform(size=extra))/max(1, extra): yield job.rare, share*(times[job.rare + 1] - times[job.rare])
+
+
+def check(job, workplace, kills, generator):
+    """Kill at each moment, every time from nothing, run again and compare; then kill one run again and again. Returns whether all ended alike."""
+    whole = workplace/f"{job.name}_whole"
+    whole.mkdir()
+    times, expected, same = undisturbed(job, whole), tree(whole), 0
+    print(f"{job.name} undisturbed: " + ", ".join(f"{name} after {moment:.2f} s" for name, moment in zip(job.phases, times)), flush=True)
+
+    def compare(what, folder):
+        found = tree(folder)
+        differ = sorted(name for name in expected.keys() | found.keys() if expected.get(name) != found.get(name))
+        print(f"{job.name} {what}: {'DIFFERENT: ' + ', '.join(differ) if differ else 'the same to the last byte'}", flush=True)
+        shutil.rmtree(folder)
+        return not differ
+
+    for phase, delay in moments(job, times, kills, generator):
+        hit = None
+        while hit is None: # a run that was faster than the one watched is tried again with an earlier kill
+            folder = Path(tempfile.mkdtemp(dir=workplace))
+            hit = killed(job, folder, phase, delay)
+            if hit is None: shutil.rmtree(folder); delay *= .8
+        kept, seconds = job.kept(folder), finish(job, folder)
+        same += compare(f"killed while {job.phases[hit]}, {delay:.2f} s after {job.phases[phase]} began, {kept} kept, ended in {seconds:.1f} s more", folder)
+    folder, hits = Path(tempfile.mkdtemp(dir=workplace)), 0
+    for moment in np.sort(generator.uniform(times[1], times[-1], kills)): # each run goes on from the last
+        if not job.done(folder): hits += killed(job, folder, 0, moment) is not None
+    if not job.done(folder): finish(job, folder)
+    same += compare(f"killed {hits} times in a row", folder)
+    print(f"{job.name}: {same} of {kills + 1} ended like the undisturbed run", flush=True)
     return same == kills + 1
 
 
@@ -68,33 +144,33 @@ class Slow(BaseHTTPRequestHandler):
     content = np.random.default_rng(0).bytes(8_000_000)
     def log_message(self, *words): pass
     def do_GET(self):
-        start = int((self.headers.get("Range") or "bytes=0-")[6:-1])
-        self.send_response(206 if start else 200)
-        if start: self.send_header("Content-Range", f"bytes {start}-{len(self.content) - 1}/{len(self.content)}")
-        self.send_header("Content-Length", str(len(self.content) - start)); self.end_headers()
+        begin = int((self.headers.get("Range") or "bytes=0-")[6:-1])
+        self.send_response(206 if begin else 200)
+        if begin: self.send_header("Content-Range", f"bytes {begin}-{len(self.content) - 1}/{len(self.content)}")
+        self.send_header("Content-Length", str(len(self.content) - begin)); self.end_headers()
         try:
-            for at in range(start, len(self.content), 100_000): self.wfile.write(self.content[at:at + 100_000]); time.sleep(.03)
-        except OSError: pass
+            for at in range(begin, len(self.content), 100_000): self.wfile.write(self.content[at:at + 100_000]); time.sleep(.03)
+        except OSError: pass # the other side was killed
 
 
 def main():
     """Kill and compare."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--kills", type=int, default=10, help="random moments")
-    parser.add_argument("--count", type=int, default=1200, help="images in the file to import")
+    parser.add_argument("--count", type=int, default=600, help="images of 256 px in the file to import")
     parser.add_argument("--seed", type=int, default=0, help="of the moments")
+    parser.add_argument("--folder", type=Path, help="where to work; a temporary directory if not given")
     words = parser.parse_args()
     generator = np.random.default_rng(words.seed)
     server = ThreadingHTTPServer(("127.0.0.1", 0), Slow)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     published = Published(f"http://127.0.0.1:{server.server_port}/galaxies.h5", len(Slow.content), hashlib.sha256(Slow.content).hexdigest())
-    program = f"import sys; from galaxy_classifier.fetch import *; fetch({published!r}, sys.argv[1])"
-    with tempfile.TemporaryDirectory() as folder:
-        folder = Path(folder)
-        make_file(folder/"published.h5", words.count)
-        fine = check(f"import of {words.count} images", lambda place: [COMMAND, "--hdf5", folder/"published.h5", "--store", place], folder/"store", words.kills, folder/"whole", generator)
-        fine &= check("fetch of 8 MB", lambda place: [sys.executable, "-c", program, place], folder/"fetched", words.kills, folder/"fetched_whole", generator)
-    sys.exit(not fine)
+    with tempfile.TemporaryDirectory(dir=words.folder) as folder:
+        workplace = Path(folder)
+        make_file(workplace/"published.h5", words.count, positions=False, chunk=64)
+        fine = [check(job, workplace, words.kills, generator) for job in (Import(workplace/"published.h5"), Fetch(published))]
+    print("nothing differs" if all(fine) else "SOMETHING DIFFERS")
+    sys.exit(not all(fine))
 
 
 if __name__ == "__main__":
