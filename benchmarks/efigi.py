@@ -12,7 +12,7 @@ import pandas as pd
 
 from galaxy_classifier.analysis import galaxy_analyse
 from galaxy_classifier.core import GALAXY10_CLASSES
-from galaxy_classifier.preprocessing import galaxy_preprocess
+from galaxy_classifier.survey import galaxy_preprocess
 from galaxy_classifier.sources import galaxy_data
 from galaxy_classifier.training import galaxy_train
 

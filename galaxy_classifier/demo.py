@@ -17,7 +17,7 @@ from PIL import Image
 from .analysis import analyse
 from .core import GalaxyError, command, save_json
 from .inference import galaxy_predict
-from .preprocessing import preprocess_store
+from .survey import preprocess_store
 from .simulation import simulate_galaxy, simulate_store
 from .training import TrainingConfig, fit, start_tracking
 
