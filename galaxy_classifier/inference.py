@@ -19,7 +19,7 @@ from joblib import Parallel, delayed
 
 from .core import GalaxyError, atomic_path, command, progress
 from .pictures import IMAGE_SUFFIXES, read_image, resize_picture, say_resized
-from .preprocessing import StarParameters, preprocess_image
+from .preprocessing import PreprocessingParameters, preprocess_image
 
 # %% ../nbs/07_inference.ipynb #cell-006
 class Predictor:
@@ -38,7 +38,7 @@ class Predictor:
         try: metadata = {key: json.loads(stored[key]) for key in ("classes", "image_size", "cleaned", "preprocessing")}
         except (KeyError, ValueError) as error: raise GalaxyError(f"{path} lacks the metadata of this project ({error}); expected model.onnx from galaxy-train.") from None
         self.classes, self.image_size, self.cleaned = metadata["classes"], metadata["image_size"], metadata["cleaned"]
-        self.parameters = StarParameters.from_dict(metadata["preprocessing"])
+        self.parameters = PreprocessingParameters.from_dict(metadata["preprocessing"])
 
     def __repr__(self): return f"Predictor({str(self.path)!r}, {len(self.classes)} classes, pictures of {self.image_size} px)"
 
@@ -47,8 +47,8 @@ class Predictor:
     ) -> tuple[np.ndarray, float]: # what the network gets: (image_size,image_size,3) uint8, asymmetry
         "Resize, remove stars, measure the asymmetry: as in training."
         image = resize_picture(image, self.image_size)
-        cleaned, asymmetry, _ = preprocess_image(image, self.parameters)
-        return cleaned if self.cleaned else image, asymmetry
+        done = preprocess_image(image, self.parameters)
+        return done.image if self.cleaned else image, float(done.measures[0])
 
     def __call__(self,
         images:np.ndarray, # (N,image_size,image_size,3) uint8, from `prepare`

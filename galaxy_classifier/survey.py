@@ -17,20 +17,20 @@ from joblib import Parallel, delayed
 
 from .core import GalaxyError, atomic_path, command, progress, save_array
 from .data import Store
-from .preprocessing import StarParameters, preprocess_image
+from .preprocessing import PreprocessingParameters, preprocess_image
 
 # %% ../nbs/02a_survey.ipynb #cell-005
 def preprocess_batch(
     images:np.ndarray, # (n,H,W,3) uint8
-    parameters:StarParameters, # what counts as a star
+    parameters:PreprocessingParameters, # what counts as a star
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]: # (n,H,W,3) uint8, (n,) float32, (n,) share of masked pixels
     "`preprocess_image` over a batch."
-    cleaned, indices, masks = zip(*(preprocess_image(image, parameters) for image in images))
-    return np.stack(cleaned), np.array(indices, np.float32), np.array([mask.mean() for mask in masks])
+    done = [preprocess_image(image, parameters) for image in images]
+    return np.stack([one.image for one in done]), np.array([one.measures[0] for one in done]), np.array([one.mask.mean() for one in done])
 
 def cleaned_chunks(
     store:Store, # to be read
-    parameters:StarParameters, # what counts as a star
+    parameters:PreprocessingParameters, # what counts as a star
     workers:int, # processes
     chunk:int, # images at a time
 ) -> Iterator[tuple]: # first row, cleaned images, asymmetries, masked shares
@@ -42,7 +42,7 @@ def cleaned_chunks(
 # %% ../nbs/02a_survey.ipynb #cell-006
 def preprocess_store(
     store:Store, # gets cleaned images, asymmetries and an entry in its manifest
-    parameters:StarParameters=StarParameters(), # what counts as a star
+    parameters:PreprocessingParameters=PreprocessingParameters(), # what counts as a star
     workers:int=2, # processes
     chunk:int=32, # images at a time in each
     overwrite:bool=False, # do it again if it was done?
@@ -68,12 +68,11 @@ def preprocess_store(
 def galaxy_preprocess(
     store:Path=Path("data"), # the store to work on, filled by galaxy-data
     workers:int=2, # processes
-    contrast:float=StarParameters.contrast, # least share of a peak's light that must be compact for it to be a star
-    brightness:float=StarParameters.brightness, # least height of a star above its surroundings, in grey levels
+    price:float=PreprocessingParameters.price, # wrongly replaced pixels that are as bad as one star that stays
     overwrite:store_true=False, # do it again if it was done?
 ):
     "Remove foreground stars and measure the asymmetry of every image of a store."
     opened = Store(store)
-    preprocess_store(opened, StarParameters(contrast=contrast, brightness=brightness), workers, overwrite=overwrite)
+    preprocess_store(opened, PreprocessingParameters(price=price), workers, overwrite=overwrite)
     share, middle = opened.manifest["preprocessing"]["masked_share"], np.median(opened.asymmetries)
     print(f"{opened.path}: {len(opened)} images cleaned, {share:.2%} of the pixels replaced, median asymmetry {middle:.2f}")
