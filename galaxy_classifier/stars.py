@@ -255,9 +255,10 @@ def star_odds(
 class StarParameters:
     "What counts as a star, and how much of it is removed; lengths in pixels of a 256-pixel image (0.262″ each)."
     threshold:float = 2.5 # of detection, in σ of the sky
-    price:float = 500. # wrongly replaced pixels that are as bad as one star that stays
+    price:float = 300. # wrongly replaced pixels that are as bad as one star that stays
     centre:float = 14. # radius around the image's centre where nothing is removed
-    isophote:float = 1.2 # summed light at which a star's mask ends, in σ of the sky
+    isophote:float = 1.4 # summed light at which a faint star's mask ends, in σ of the sky
+    halo:float = .7 # the same for bright stars, whose wide halo is seen where no pixel by itself stands out
 
 # %% ../nbs/01h_stars.ipynb #cell-026
 BETA = 3. # exponent of the Moffat profile (Moffat 1969, A&A 3, 455) of a typical star
