@@ -72,7 +72,7 @@ def plot_confusion(
 def grad_cam(
     network:GalaxyNetwork, # trained
     images:torch.Tensor, # (N,3,size,size) float, normalised
-    asymmetry:torch.Tensor, # (N,1) float
+    asymmetry:torch.Tensor, # (N,K) float, asymmetry first
     targets:torch.Tensor, # (N,) class numbers to explain
 ) -> np.ndarray: # (N,size,size) float32 in [0,1]; all zero where nothing speaks for the class
     "Where the evidence for a class lies."
@@ -145,8 +145,7 @@ def plot_examples(
     "Pictures with their Grad-CAM below."
     images = torch.from_numpy((store.images_cleaned if cleaned else store.images)[rows])
     answers, size = probabilities.argmax(1), network.config["size"]
-    asymmetry = torch.from_numpy(store.asymmetries[rows, None] if store.is_preprocessed else np.zeros((len(rows), 1), np.float32))
-    heat = grad_cam(network, prepare_images(images, size), asymmetry, torch.from_numpy(answers))
+    heat = grad_cam(network, prepare_images(images, size), torch.from_numpy(store.measures[rows]), torch.from_numpy(answers))
     blocks = -(-len(rows)//columns)
     figure, axes = plt.subplots(2*blocks, columns, figsize=(2.1*columns, 4.7*blocks), constrained_layout=True, squeeze=False)
     for axis in axes.flat: axis.axis("off")

@@ -108,6 +108,13 @@ def asymmetries(self:Store) -> np.ndarray:
     "The asymmetry index of each image, (N,) float32."
     return np.array(self.preprocessed_array("asymmetries", (len(self),), np.float32))
 
+@patch(as_prop=True)
+def measures(self:Store) -> np.ndarray:
+    "The numbers that go into a network beside each image, asymmetry first, (N,K) float32; zeros (N,1) where nothing was measured."
+    if not self.is_preprocessed: return np.zeros((len(self), 1), np.float32)
+    count = len(self.manifest["preprocessing"].get("parameters", {}).get("features", ["asymmetry"]))
+    return np.array(self.preprocessed_array("features", (len(self), count), np.float32)) if count > 1 else self.asymmetries[:, None]
+
 # %% ../nbs/01_data.ipynb #cell-012
 def digest_of(
     array:np.ndarray, # any
@@ -450,7 +457,7 @@ class GalaxyDataset(Dataset):
         self.given = store, split, cleaned
         self.rows, self.labels = store.split(split), store.labels
         self.images = store.images_cleaned if cleaned else store.images
-        self.asymmetries = store.asymmetries if store.is_preprocessed else np.zeros(len(store), np.float32)
+        self.measures = store.measures
 
     def __len__(self): return len(self.rows)
     def __reduce__(self): return GalaxyDataset, self.given # a worker process opens the maps itself, it gets no pixels
@@ -458,14 +465,13 @@ class GalaxyDataset(Dataset):
 
     def __getitems__(self,
         items:list[int], # positions within the split
-    ) -> list[tuple]: # (H,W,3) uint8, (1,) float32, () int64 each
+    ) -> list[tuple]: # (H,W,3) uint8, (K,) float32, () int64 each
         "Several items in one sorted read."
         rows = self.rows[items]
         order = np.argsort(rows)
         images = np.empty((len(rows), *self.images.shape[1:]), np.uint8)
         images[order] = self.images[rows[order]]
-        asymmetries, labels = self.asymmetries[rows, None], self.labels[rows]
-        return list(zip(torch.from_numpy(images), torch.from_numpy(asymmetries), torch.from_numpy(labels)))
+        return list(zip(torch.from_numpy(images), torch.from_numpy(self.measures[rows]), torch.from_numpy(self.labels[rows])))
 
 # %% ../nbs/01_data.ipynb #cell-057
 def choose_workers(
@@ -497,7 +503,7 @@ def make_loader(
     workers:int|None=None, # processes that read; see `choose_workers` if not given
     cleaned:bool=True, # star-free images?
     balanced:bool=False, # draw with replacement, each class as often as the others? goes with `shuffle`
-) -> DataLoader: # of images (B,H,W,3) uint8, asymmetry (B,1) float32, labels (B,) int64
+) -> DataLoader: # of images (B,H,W,3) uint8, asymmetry or more measures (B,K) float32, labels (B,) int64
     "Batches of a split; the same seed gives the same order, however many processes read."
     if balanced and not shuffle: raise GalaxyError("a balanced order is random: give shuffle=True with balanced=True.")
     dataset = GalaxyDataset(store, split, cleaned)

@@ -44,18 +44,18 @@ class Predictor:
 
     def prepare(self,
         image:np.ndarray, # (H,H,3) uint8
-    ) -> tuple[np.ndarray, float]: # what the network gets: (image_size,image_size,3) uint8, asymmetry
-        "Resize, remove stars, measure the asymmetry: as in training."
+    ) -> tuple[np.ndarray, np.ndarray]: # what the network gets: (image_size,image_size,3) uint8, (K,) float32, asymmetry first
+        "Resize, remove stars, measure: as in training."
         image = resize_picture(image, self.image_size)
         done = preprocess_image(image, self.parameters)
-        return done.image if self.cleaned else image, float(done.measures[0])
+        return done.image if self.cleaned else image, done.measures
 
     def __call__(self,
         images:np.ndarray, # (N,image_size,image_size,3) uint8, from `prepare`
-        asymmetries:np.ndarray, # (N,)
+        measures:np.ndarray, # (N,K) float32, likewise
     ) -> np.ndarray: # (N,C) float32, each row sums to 1
         "Probabilities of each class."
-        return self.session.run(None, dict(images=np.asarray(images), asymmetry=np.asarray(asymmetries, np.float32)[:, None]))[0]
+        return self.session.run(None, dict(images=np.asarray(images), asymmetry=np.asarray(measures, np.float32)))[0]
 
 # %% ../nbs/07_inference.ipynb #cell-012
 def find_pictures(
@@ -75,7 +75,7 @@ def find_pictures(
 def prepare_file(
     predictor:Predictor, # knows what the network expects
     file:Path, # a picture
-) -> tuple: # side in pixels, image, asymmetry; or the error
+) -> tuple: # side in pixels, image, measures; or the error
     "Read and prepare one picture; an error is handed back, since it may have to be left out."
     try: image = read_image(file, None)
     except GalaxyError as error: return error, None, None
@@ -99,11 +99,12 @@ def predict_files(
             print("left out:", error); left_out += 1
         rows = [row for row in rows if not isinstance(row[1], GalaxyError)]
         if not rows: continue
-        names, sides, images, asymmetries = zip(*rows)
+        names, sides, images, measures = zip(*rows)
         sizes.update(sides)
-        probabilities = predictor(np.stack(images), np.array(asymmetries))
+        measures = np.stack(measures)
+        probabilities = predictor(np.stack(images), measures)
         best = probabilities.argmax(1)
-        yield pd.DataFrame({"file": map(str, names), "class": [predictor.classes[number] for number in best], "probability": probabilities.max(1), "asymmetry": asymmetries,
+        yield pd.DataFrame({"file": map(str, names), "class": [predictor.classes[number] for number in best], "probability": probabilities.max(1), "asymmetry": measures[:, 0],
                             **{f"p_{name}": probabilities[:, number] for number, name in enumerate(predictor.classes)}})
     say_resized(sizes, predictor.image_size)
     if left_out == len(files): raise GalaxyError(f"none of {len(files)} pictures could be read; see the lines above.")

@@ -140,9 +140,9 @@ class GalaxyNetwork(nn.Module):
     "Class scores from pictures and asymmetries."
     def __init__(self,
         features:nn.Module, # (N,3,size,size) to (N,C,h,w)
-        symmetry:nn.Module, # (N,1) to (N,S)
+        symmetry:nn.Module, # (N,K) to (N,S)
         head:nn.Module, # (N,C+S) to (N,classes)
-        config:dict, # name, group, classes, size: what `build_model` was given
+        config:dict, # name, group, classes, size, measures: what `build_model` was given
     ):
         super().__init__()
         self.features, self.symmetry, self.head, self.config = features, symmetry, head, config
@@ -150,7 +150,7 @@ class GalaxyNetwork(nn.Module):
 
     def forward(self,
         images:torch.Tensor, # (N,3,size,size) float, normalised
-        asymmetry:torch.Tensor, # (N,1) float
+        asymmetry:torch.Tensor, # (N,K) float, asymmetry first
     ) -> torch.Tensor: # (N,classes) scores before the softmax
         "Scores of each class."
         pooled = self.pool(self.features(images)).flatten(1)
@@ -160,9 +160,11 @@ class GalaxyNetwork(nn.Module):
 def symmetry_network(
     hidden:int, # width within
     out:int, # S features
-) -> nn.Sequential: # (N,1) to (N,S)
-    "The branch of the asymmetry index."
-    return nn.Sequential(nn.Linear(1, hidden), nn.ReLU(), nn.BatchNorm1d(hidden), nn.Dropout(.1), nn.Linear(hidden, out))
+    measures:int=1, # K numbers beside the picture
+) -> nn.Sequential: # (N,K) to (N,S)
+    "The branch of the asymmetry index, and of its companions, whose different scales a norm makes alike."
+    alike = [nn.BatchNorm1d(measures, affine=False)] if measures > 1 else []
+    return nn.Sequential(*alike, nn.Linear(measures, hidden), nn.ReLU(), nn.BatchNorm1d(hidden), nn.Dropout(.1), nn.Linear(hidden, out))
 
 def classifier_head(
     widths:tuple[int, ...], # input, hidden …, classes
@@ -179,11 +181,12 @@ def reference_network(
     group:str, # see `GROUPS`
     classes:int, # how many
     size:int, # H = W of the input
+    measures:int=1, # K numbers beside the picture
 ) -> GalaxyNetwork:
-    "The steerable network with a 1 → 16 → 8 symmetry branch and a 128 → 64 head."
+    "The steerable network with a K → 16 → 8 symmetry branch and a 128 → 64 head."
     features = EquivariantFeatures(group, size)
-    return GalaxyNetwork(features, symmetry_network(16, 8), classifier_head((features.channels + 8, 128, 64, classes), .3),
-                         dict(name="reference", group=group, classes=classes, size=size))
+    return GalaxyNetwork(features, symmetry_network(16, 8, measures), classifier_head((features.channels + 8, 128, 64, classes), .3),
+                         dict(name="reference", group=group, classes=classes, size=size, measures=measures))
 
 # %% ../nbs/04_model.ipynb #cell-030
 def plain_block(
@@ -197,14 +200,15 @@ def cnn_network(
     group:str, # only "C1"
     classes:int, # how many
     size:int, # H = W of the input, 32 or more
+    measures:int=1, # K numbers beside the picture
 ) -> GalaxyNetwork:
-    "The CNN baseline with a 1 → 32 → 16 symmetry branch, a 256 → 128 head and Kaiming initialisation."
+    "The CNN baseline with a K → 32 → 16 symmetry branch, a 256 → 128 head and Kaiming initialisation."
     if group != "C1": raise GalaxyError(f"the cnn has no symmetry, but group {group!r} was given; expected 'C1', or model 'reference'.")
     if size < 32: raise GalaxyError(f"size {size} given; the cnn halves it five times and needs 32 pixels or more.")
     widths = (3, 32, 64, 128, 256, 512)
     features = nn.Sequential(*map(plain_block, widths[:-1], widths[1:]))
-    network = GalaxyNetwork(features, symmetry_network(32, 16), classifier_head((512 + 16, 256, 128, classes), .5),
-                            dict(name="cnn", group=group, classes=classes, size=size))
+    network = GalaxyNetwork(features, symmetry_network(32, 16, measures), classifier_head((512 + 16, 256, 128, classes), .5),
+                            dict(name="cnn", group=group, classes=classes, size=size, measures=measures))
     for layer in network.modules():
         if isinstance(layer, (nn.Conv2d, nn.Linear)): nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
         if isinstance(layer, nn.Linear): nn.init.zeros_(layer.bias)
@@ -218,12 +222,14 @@ def build_model(
     group:str|None=None, # one of `GROUPS`; C4 for the reference network, C1 for the cnn
     classes:int=len(GALAXY10_CLASSES), # how many, 2 or more
     size:int=DEFAULT_SIZE, # H = W of the network's input, pixels
+    measures:int=1, # K numbers beside the picture: the asymmetry, or more
 ) -> GalaxyNetwork:
     "Build a network by name. Raises `GalaxyError` for an unknown name or group, fewer than two classes, or too small a size."
     if name not in MODELS: raise GalaxyError(f"no model {name!r}; expected one of {', '.join(MODELS)}.")
     if not isinstance(classes, (int, np.integer)) or classes < 2: raise GalaxyError(f"{classes} classes given; expected an integer of 2 or more.")
     working_size(size) # refuses what is no size
-    return MODELS[name](group or ("C1" if name == "cnn" else "C4"), int(classes), int(size))
+    if not isinstance(measures, (int, np.integer)) or measures < 1: raise GalaxyError(f"{measures} measures given; expected an integer of 1 or more.")
+    return MODELS[name](group or ("C1" if name == "cnn" else "C4"), int(classes), int(size), int(measures))
 
 def count_parameters(
     model:nn.Module, # any
@@ -289,7 +295,7 @@ class Classifier(nn.Module):
 
     def forward(self,
         images:torch.Tensor, # (N,H,W,3) uint8, any H = W
-        asymmetry:torch.Tensor, # (N,1) float32
+        asymmetry:torch.Tensor, # (N,K) float32, asymmetry first
     ) -> torch.Tensor: # (N,classes), each row sums to 1
         "Class probabilities."
         return self.network(prepare_images(images, self.size), asymmetry).softmax(1)
@@ -302,9 +308,9 @@ def export_onnx(
     metadata:dict|None=None, # what else a user of the file must know; anything JSON holds
     image_size:int=256, # H = W of the stored pictures, for the trace; other sizes work too
 ) -> Path: # the file
-    "Write an ONNX file: images (N,H,W,3) uint8 and asymmetry (N,1) float32 to probabilities (N,classes)."
+    "Write an ONNX file: images (N,H,W,3) uint8 and asymmetry (N,K) float32 to probabilities (N,classes)."
     classifier, name = Classifier(model).cpu().eval(), torch.export.Dim
-    inputs = torch.zeros(2, image_size, image_size, 3, dtype=torch.uint8), torch.zeros(2, 1)
+    inputs = torch.zeros(2, image_size, image_size, 3, dtype=torch.uint8), torch.zeros(2, model.config["measures"])
     logging.getLogger("torch.onnx._internal.exporter").setLevel(logging.ERROR) # says that torchvision, which is not needed, is missing
     with warnings.catch_warnings():
         warnings.simplefilter("ignore") # about torch's own internals

@@ -17,7 +17,7 @@ from scipy import ndimage
 
 from .core import GalaxyError, random_generator
 from .light import unstretch
-from .morphology import asymmetry
+from .morphology import check_names, conselice1997, measure
 from .simulation import SimulatedGalaxy
 from .stars import Field, StarParameters, find_stars
 
@@ -162,7 +162,13 @@ def fill(
 @dataclass(frozen=True)
 class PreprocessingParameters(StarParameters):
     "What is removed from a picture, and what is measured on the rest."
+    asymmetry:str = "conselice1997" # its definition, see `ASYMMETRIES`
+    features:tuple[str, ...] = ("asymmetry",) # what is measured, see `FEATURES`
     seed:int = 0 # of the noise in the fill
+
+    def __post_init__(self):
+        object.__setattr__(self, "features", tuple(self.features)) # JSON knows lists only
+        check_names(self.features, self.asymmetry)
 
     @classmethod
     def from_dict(cls,
@@ -172,6 +178,10 @@ class PreprocessingParameters(StarParameters):
         unknown = set(entries) - {field.name for field in fields(cls)}
         if unknown: raise GalaxyError(f"unknown preprocessing parameters {sorted(unknown)}; expected some of {[field.name for field in fields(cls)]}.")
         return cls(**entries)
+
+    def to_dict(self) -> dict: # as JSON reads it back
+        "The parameters as a dictionary."
+        return {**asdict(self), "features": list(self.features)}
 
 @dataclass
 class Preprocessed:
@@ -198,7 +208,7 @@ def preprocess_image(
     stars = measure_reach(stars, field, parameters.halo)
     mask = star_mask(stars, field)
     cleaned = fill(image, mask, parameters.seed) if len(stars) else image
-    return Preprocessed(cleaned, np.array([asymmetry(cleaned)], np.float32), mask, stars)
+    return Preprocessed(cleaned, measure(cleaned, tuple(parameters.features), parameters.asymmetry), mask, stars)
 
 # %% ../nbs/02_preprocessing.ipynb #cell-026
 def within_half_light(
@@ -226,10 +236,10 @@ def score(
     light, left = (unstretch(picture).mean(0) for picture in (one.star_free, cleaned))
     x, y = (np.rint(one.stars[name].to_numpy()).astype(int) for name in ("x", "y"))
     wanted = (one.stars["peak"].to_numpy() > 5) & ~within_half_light(light, one.segmentation == 1)[y, x]
-    truth = asymmetry(one.star_free)
+    truth = conselice1997(one.star_free)
     return dict(stars=int(wanted.sum()), found=int(changed[y, x][wanted].sum()), changed=int(changed.sum()), wrong=int((changed & (one.star_light < .5)).sum()),
         lost=float(((light - left)*(changed & galaxy)).sum()/max((light*galaxy).sum(), 1e-9)), kept=float((left*companion).sum()/(light*companion).sum()) if companion.sum() > 20 else np.nan,
-        error=abs(asymmetry(cleaned) - truth), error_before=abs(asymmetry(one.image) - truth))
+        error=abs(conselice1997(cleaned) - truth), error_before=abs(conselice1997(one.image) - truth))
 
 def summarise(
     table:pd.DataFrame, # rows of `score`

@@ -163,7 +163,7 @@ def search(
 # %% ../nbs/05a_search.ipynb #cell-015
 REGISTERED_NAME = "galaxy-classifier"
 ALIAS = "production"
-SIGNATURE = ModelSignature(inputs=Schema([TensorSpec(np.dtype(np.uint8), (-1, -1, -1, 3), "images"), TensorSpec(np.dtype(np.float32), (-1, 1), "asymmetry")]),
+SIGNATURE = ModelSignature(inputs=Schema([TensorSpec(np.dtype(np.uint8), (-1, -1, -1, 3), "images"), TensorSpec(np.dtype(np.float32), (-1, -1), "asymmetry")]),
                            outputs=Schema([TensorSpec(np.dtype(np.float32), (-1, -1), "probabilities")]))
 
 def production(

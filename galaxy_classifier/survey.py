@@ -12,7 +12,6 @@ import platform
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 
@@ -24,6 +23,7 @@ from matplotlib.figure import Figure
 
 from .core import GalaxyError, atomic_path, claim, command, load_json, progress, save_json
 from .data import Store, open_array
+from .morphology import FEATURES
 from .preprocessing import PreprocessingParameters, preprocess_image
 
 # %% ../nbs/02a_survey.ipynb #cell-005
@@ -113,7 +113,7 @@ class Pass:
         parameters:PreprocessingParameters, # what counts as a star
     ):
         self.store, self.folder = store, store.path/".preprocessing.part"
-        self.plan = dict(version=VERSION, parameters=asdict(parameters), identity=identity(store))
+        self.plan = dict(version=VERSION, parameters=parameters.to_dict(), identity=identity(store))
         if not (self.folder/"plan.json").is_file() or load_json(self.folder/"plan.json") != self.plan: self.begin()
 
     def begin(self):
@@ -121,7 +121,7 @@ class Pass:
         shutil.rmtree(self.folder, ignore_errors=True)
         self.folder.mkdir()
         try:
-            for name, (shape, dtype) in arrays_of(len(self.store), self.store.size, 1).items():
+            for name, (shape, dtype) in arrays_of(len(self.store), self.store.size, len(self.plan["parameters"]["features"])).items():
                 np.lib.format.open_memmap(self.folder/f"{name}.npy", "w+", dtype, shape)
                 # Blocks are taken now: a disk that fills up later would kill the process when it touches the map.
                 with open(self.folder/f"{name}.npy", "r+b") as file: os.posix_fallocate(file.fileno(), 0, os.fstat(file.fileno()).st_size)
@@ -162,6 +162,7 @@ def publish(
         save_json(entry, dict(version=VERSION, parameters=work.plan["parameters"], masked_share=masked))
     store.manifest = {key: value for key, value in store.manifest.items() if key != "preprocessing"}
     store.update_manifest()
+    (store.path/"features.npy").unlink(missing_ok=True) # of an older pass that measured more
     for path in folder.glob("*.npy"): path.replace(store.path/path.name)
     store.update_manifest(preprocessing=load_json(entry))
     shutil.rmtree(folder)
@@ -215,10 +216,12 @@ def galaxy_preprocess(
     chunk:int=32, # images that a process takes at a time
     scheduler:str=None, # tcp://host:port of a Dask cluster that works instead; it must see the store's directory
     price:float=PreprocessingParameters.price, # wrongly replaced pixels that are as bad as one star that stays: lower it to remove less
+    asymmetry:str=PreprocessingParameters.asymmetry, # its definition: conselice1997, cas or rms
+    features:str="asymmetry", # what goes into the network beside the picture: asymmetry, or more with commas between, or all
     overwrite:store_true=False, # do it again if it was done?
 ):
     "Remove foreground stars and measure the asymmetry of every image of a store. A killed pass goes on with the same command."
-    opened = Store(store)
-    preprocess_store(opened, PreprocessingParameters(price=price), workers, chunk, overwrite, scheduler)
+    opened, names = Store(store), FEATURES if features == "all" else tuple(features.split(","))
+    preprocess_store(opened, PreprocessingParameters(price=price, asymmetry=asymmetry, features=names), workers, chunk, overwrite, scheduler)
     share, middle = opened.manifest["preprocessing"]["masked_share"], np.median(opened.asymmetries)
     print(f"{opened.path}: {len(opened)} images cleaned, {share:.2%} of the pixels replaced, median asymmetry {middle:.2f}; the most changed are shown in {opened.path/'preprocessing.png'}")

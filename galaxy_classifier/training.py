@@ -266,7 +266,7 @@ def fit(
     store.asymmetries # fails now if the store was not preprocessed: inference measures them in any case
     train, valid = (make_loader(store, part, config.batch_size, part == "train", config.seed, workers, config.cleaned) for part in ("train", "valid"))
     lightning.seed_everything(config.seed, verbose=False)
-    network = build_model(config.model, config.group, len(store.classes), config.size)
+    network = build_model(config.model, config.group, len(store.classes), config.size, store.measures.shape[1])
     if start: network = load_model(start, network.config)
     module, keeper = GalaxyModule(config, store.counts("train"), network.train()), Keeper(folder, store, quiet)
     folder.mkdir(parents=True, exist_ok=True)
