@@ -57,7 +57,7 @@ class Predictor:
         "Probabilities of each class."
         return self.session.run(None, dict(images=np.asarray(images), asymmetry=np.asarray(measures, np.float32)))[0]
 
-# %% ../nbs/07_inference.ipynb #cell-012
+# %% ../nbs/07_inference.ipynb #cell-014
 def find_pictures(
     paths:list[str|Path], # files and folders
 ) -> list[Path]: # files, folders in sorted order
@@ -71,7 +71,7 @@ def find_pictures(
     if not found: raise GalaxyError(f"no pictures in {', '.join(map(str, paths)) or 'nothing'}; expected files ending in {', '.join(IMAGE_SUFFIXES)}.")
     return found
 
-# %% ../nbs/07_inference.ipynb #cell-014
+# %% ../nbs/07_inference.ipynb #cell-016
 def prepare_file(
     predictor:Predictor, # knows what the network expects
     file:Path, # a picture
@@ -109,7 +109,7 @@ def predict_files(
     say_resized(sizes, predictor.image_size)
     if left_out == len(files): raise GalaxyError(f"none of {len(files)} pictures could be read; see the lines above.")
 
-# %% ../nbs/07_inference.ipynb #cell-018
+# %% ../nbs/07_inference.ipynb #cell-020
 def find_model(
     source:str|Path, # model.onnx, a directory that holds it, or models:/NAME@ALIAS
 ) -> Path: # the ONNX file

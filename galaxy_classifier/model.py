@@ -320,7 +320,7 @@ def export_onnx(
     with atomic_path(path) as temporary: program.save(temporary)
     return Path(path)
 
-# %% ../nbs/04_model.ipynb #cell-045
+# %% ../nbs/04_model.ipynb #cell-047
 FORMAT = "galaxy_classifier 1"
 
 def save_checkpoint(
@@ -351,7 +351,7 @@ def read_checkpoint(
         raise GalaxyError(f"{path} is not a checkpoint of this project (format {FORMAT!r}); expected best.pt from galaxy-train.")
     return content
 
-# %% ../nbs/04_model.ipynb #cell-046
+# %% ../nbs/04_model.ipynb #cell-048
 def load_model(
     path:str|Path, # made by `save_checkpoint`
     expected:dict|None=None, # configuration that it must have: any of name, group, classes, size
