@@ -1,8 +1,9 @@
 """Kill: does what was killed end like what was not? SIGKILL at random moments, then the same command again, then a comparison byte for byte.
 
 python benchmarks/kill.py --kills 10 --count 600
+python benchmarks/kill.py --only preprocess
 
-Import (galaxy-data --hdf5, in the published layout with smaller chunks, so that there is something to go on from, and without positions, so that the
+Preprocessing (galaxy-preprocess, of simulated galaxies of 128 px). Import (galaxy-data --hdf5, in the published layout with smaller chunks, so that there is something to go on from, and without positions, so that the
 split reads all pixels) and fetch (from a server on this machine that is slow on purpose). The moments are spread over all of the work, from the first
 file on, and those of the import also over its split. Exits with 1 when anything differs.
 """
@@ -22,6 +23,7 @@ import numpy as np
 from data import COMMAND, make_file
 
 from galaxy_classifier.fetch import Published
+from galaxy_classifier.simulation import simulate_store
 
 
 def tree(folder):
@@ -36,6 +38,7 @@ class Import:
     rare = 2 # a phase so short that it needs kills of its own
 
     def __init__(self, file): self.name, self.file = "import", file
+    def prepare(self, folder): pass
     def words(self, folder): return [COMMAND, "--hdf5", self.file, "--store", folder/"store"]
     def done(self, folder): return (folder/"store").exists()
 
@@ -56,6 +59,7 @@ class Fetch:
     rare = None
 
     def __init__(self, published): self.name, self.program = "fetch", f"import sys; from galaxy_classifier.fetch import Published, fetch; fetch({published!r}, sys.argv[1])"
+    def prepare(self, folder): pass
     def words(self, folder): return [sys.executable, "-c", self.program, folder/"fetched"]
     def done(self, folder): return (folder/"fetched").exists()
     def kept(self, folder): return f"{(folder/'fetched.part').stat().st_size/1e6:.1f} MB"
@@ -63,6 +67,26 @@ class Fetch:
     def phase(self, folder):
         """How far a first run has come: an index into `phases`."""
         return 2 if self.done(folder) else 1 if (folder/"fetched.part").exists() else 0
+
+
+class Preprocess:
+    """galaxy-preprocess, in two processes."""
+    phases = ("starting", "working", "published")
+    rare = None
+
+    def __init__(self, store): self.name, self.store = "preprocess", store
+    def prepare(self, folder): shutil.copytree(self.store, folder/"store")
+    def words(self, folder): return [COMMAND.with_name("galaxy-preprocess"), "--store", folder/"store", "--chunk", "8"]
+    def done(self, folder): return "preprocessing" in json.loads((folder/"store"/"manifest.json").read_text())
+
+    def kept(self, folder):
+        """What a killed run has left to go on from."""
+        rows = folder/"store"/".preprocessing.part"/"done.txt"
+        return f"{8*len(rows.read_text().splitlines())} images" if rows.exists() else "nothing"
+
+    def phase(self, folder):
+        """How far a first run has come: an index into `phases`."""
+        return 2 if self.done(folder) else 1 if (folder/"store"/".preprocessing.part"/"plan.json").exists() else 0
 
 
 def start(job, folder):
@@ -112,6 +136,7 @@ def check(job, workplace, kills, generator):
     """Kill at each moment, every time from nothing, run again and compare; then kill one run again and again. Returns whether all ended alike."""
     whole = workplace/f"{job.name}_whole"
     whole.mkdir()
+    job.prepare(whole)
     times, expected, same = undisturbed(job, whole), tree(whole), 0
     print(f"{job.name} undisturbed: " + ", ".join(f"{name} after {moment:.2f} s" for name, moment in zip(job.phases, times)), flush=True)
 
@@ -126,11 +151,13 @@ def check(job, workplace, kills, generator):
         hit = None
         while hit is None: # a run that was faster than the one watched is tried again with an earlier kill
             folder = Path(tempfile.mkdtemp(dir=workplace))
+            job.prepare(folder)
             hit = killed(job, folder, phase, delay)
             if hit is None: shutil.rmtree(folder); delay *= .8
         kept, seconds = job.kept(folder), finish(job, folder)
         same += compare(f"killed while {job.phases[hit]}, {delay:.2f} s after {job.phases[phase]} began, {kept} kept, ended in {seconds:.1f} s more", folder)
     folder, hits = Path(tempfile.mkdtemp(dir=workplace)), 0
+    job.prepare(folder)
     for moment in np.sort(generator.uniform(times[1], times[-1], kills)): # each run goes on from the last
         if not job.done(folder): hits += killed(job, folder, 0, moment) is not None
     if not job.done(folder): finish(job, folder)
@@ -157,7 +184,8 @@ def main():
     """Kill and compare."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--kills", type=int, default=10, help="random moments")
-    parser.add_argument("--count", type=int, default=600, help="images of 256 px in the file to import")
+    parser.add_argument("--count", type=int, default=600, help="images in the file to import, and in the store to preprocess")
+    parser.add_argument("--only", choices=("import", "fetch", "preprocess"), help="one job; all if not given")
     parser.add_argument("--seed", type=int, default=0, help="of the moments")
     parser.add_argument("--folder", type=Path, help="where to work; a temporary directory if not given")
     words = parser.parse_args()
@@ -167,8 +195,11 @@ def main():
     published = Published(f"http://127.0.0.1:{server.server_port}/galaxies.h5", len(Slow.content), hashlib.sha256(Slow.content).hexdigest())
     with tempfile.TemporaryDirectory(dir=words.folder) as folder:
         workplace = Path(folder)
-        make_file(workplace/"published.h5", words.count, positions=False, chunk=64)
-        fine = [check(job, workplace, words.kills, generator) for job in (Import(workplace/"published.h5"), Fetch(published))]
+        jobs = [Import(workplace/"published.h5"), Fetch(published), Preprocess(workplace/"simulated")]
+        jobs = [job for job in jobs if words.only in (None, job.name)]
+        if any(job.name == "import" for job in jobs): make_file(workplace/"published.h5", words.count, positions=False, chunk=64)
+        if any(job.name == "preprocess" for job in jobs): simulate_store(workplace/"simulated", words.count, 128, workers=2)
+        fine = [check(job, workplace, words.kills, generator) for job in jobs]
     print("nothing differs" if all(fine) else "SOMETHING DIFFERS")
     sys.exit(not all(fine))
 

@@ -13,11 +13,12 @@ import pandas as pd
 from scipy.stats import spearmanr
 from statmorph import SourceMorphology
 
-from galaxy_classifier.core import save_json
+from galaxy_classifier.core import pick_device, save_json
 from galaxy_classifier.light import unstretch
 from galaxy_classifier.morphology import asymmetry_centre, cas_asymmetry, concentration, conselice1997, cut_out, gini_and_m20, rms_asymmetry, smoothness
 from galaxy_classifier.photometry import border_sky, find_galaxy, luminance
 from galaxy_classifier.simulation import simulate_galaxy
+from galaxy_classifier.training import git_commit, hardware
 
 SEED = 777002
 
@@ -90,7 +91,7 @@ def main():
     speed = dict(asymmetry_ms=alone*1e3, all_ms=whole*1e3, statmorph_asymmetry_ms=slow_alone*1e3, statmorph_all_ms=slow*1e3, asymmetry_against_asymmetry=slow_alone/alone, asymmetry_against_all=slow/alone, all_against_all=slow/whole)
     for name, value in speed.items(): print(f"{name:30s} {value:9.1f}")
     print(f"conselice1997 against its formula: {formula_error:.1e}")
-    if options.output: save_json(options.output, dict(seed=SEED, agreement=figures, speed=speed, formula_error=formula_error))
+    if options.output: save_json(options.output, dict(commit=git_commit(), hardware=hardware(pick_device("cpu")), seed=SEED, agreement=figures, speed=speed, formula_error=formula_error))
 
 
 if __name__ == "__main__":

@@ -136,7 +136,9 @@ def progress(
         yield item
         now = time.monotonic()
         if now - shown >= PROGRESS_SECONDS or (count == total and shown > start):
-            print(f"{label}: {count}/{total or '?'} {unit}, {count/(now - start):.1f} {unit}/s", file=sys.stderr, flush=True)
+            rate = count/max(now - start, 1e-9)
+            left = f", {(total - count)/rate:.0f} s left" if total and count < total else ""
+            print(f"{label}: {count}/{total or '?'} {unit}, {rate:.1f} {unit}/s{left}", file=sys.stderr, flush=True)
             shown = now
 
 # %% ../nbs/00_core.ipynb #cell-030

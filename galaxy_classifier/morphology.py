@@ -25,10 +25,11 @@ def light_above_sky(
     image:np.ndarray, # (H,W,3) uint8, or (H,W) float
 ) -> np.ndarray: # (H,W) float64
     "Luminance minus the sky's level. Raises `GalaxyError` for numbers that are not finite."
-    light = (luminance(image) if image.ndim == 3 else image).astype(np.float64)
-    bad = np.argwhere(~np.isfinite(light))
-    if len(bad): raise GalaxyError(f"{len(bad)} pixels are not finite, the first at row {bad[0][0]}, column {bad[0][1]}; mask or replace them first.")
-    return light - border_sky(light)[0]
+    light = luminance(image) if image.ndim == 3 else image
+    if not np.isfinite(light.sum(dtype=np.float64)):
+        bad = np.argwhere(~np.isfinite(light))
+        raise GalaxyError(f"{len(bad)} pixels are not finite, the first at row {bad[0][0]}, column {bad[0][1]}; mask or replace them first.")
+    return light.astype(np.float64) - border_sky(light)[0]
 
 def conselice1997(
     image:np.ndarray, # (H,W,3) uint8, or (H,W) float, best without stars

@@ -136,17 +136,16 @@ def other_side(
 
 # %% ../nbs/02_preprocessing.ipynb #cell-017
 def fit_surface(
-    terms:np.ndarray, # (C,n,k) what the pixels may be made of, for all channels (C = 1) or for each (C = 3)
-    pixels:np.ndarray, # (n,3) grey levels
-) -> tuple[np.ndarray, np.ndarray]: # (3,k,1) coefficients, (n,) bool: pixels that they describe
-    "Least squares that leave out, three times, what is farther off than three times the typical."
-    kept, wanted, stiffness = slice(None), pixels.T[..., None], STIFFNESS[:terms.shape[2], :terms.shape[2]]*len(pixels)
-    for _ in range(3):
-        chosen = terms[:, kept]
-        across = chosen.transpose(0, 2, 1)
-        coefficients = np.linalg.solve(across@chosen + stiffness, across@wanted[:, kept])
-        off = np.abs(wanted - terms@coefficients).sum((0, 2))
+    terms:np.ndarray, # (n,k) what the pixels may be made of
+    pixels:np.ndarray, # (n,c) grey levels
+) -> tuple[np.ndarray, np.ndarray]: # (k,c) coefficients, (n,) bool: pixels that they describe
+    "Least squares, a second time without what is farther off than three times the typical."
+    chosen, wanted, stiffness = terms, pixels, STIFFNESS[:terms.shape[1], :terms.shape[1]]*len(pixels)
+    for _ in range(2):
+        coefficients = np.linalg.solve(chosen.T@chosen + stiffness, chosen.T@wanted)
+        off = np.abs(pixels - terms@coefficients).sum(1)
         kept = off <= 3*np.partition(off, len(off)//2)[len(off)//2] + 1e-3 # the median, four times as fast
+        chosen, wanted = terms[kept], pixels[kept]
     return coefficients, kept
 
 def surface_over(
@@ -157,15 +156,19 @@ def surface_over(
     middle:tuple[int, int]|None, # of the galaxy, for a hole in it
 ) -> np.ndarray: # (n,3) float32 grey levels of the hole
     "A smooth surface through the surroundings of a hole."
-    terms, opposite = surface_terms(*inside.shape)[None], other_side(image, mask, box, middle) if middle else None
-    highest = 0.
-    if opposite is not None and not (opposite[1] & inside).any() and (known & ~opposite[1]).sum() >= 12:
-        known, highest = known & ~opposite[1], opposite[0][inside].max(0)
-        terms = np.concatenate([np.repeat(terms, 3, 0), (opposite[0].transpose(2, 0, 1)[..., None] - SKY_LEVEL)/100], 3)
-    around = image[box][known].astype(np.float32)
-    coefficients, kept = fit_surface(terms[:, known], around)
-    # It may not leave the range of what it was made from.
-    return np.clip((terms[:, inside]@coefficients)[..., 0].T, around[kept].min(0), np.maximum(around[kept].max(0), highest))
+    terms, opposite = surface_terms(*inside.shape), other_side(image, mask, box, middle) if middle else None
+    if opposite is None or (opposite[1] & inside).any() or (known & ~opposite[1]).sum() < 12:
+        around = image[box][known].astype(np.float32)
+        coefficients, kept = fit_surface(terms[known], around)
+        around = around[kept]
+        return np.clip(terms[inside]@coefficients, around.min(0), around.max(0)) # it may not leave the range of what it was made from
+    known, surface = known & ~opposite[1], []
+    for channel in range(3):
+        own, other = image[box][known, channel].astype(np.float32), opposite[0][..., channel, None]
+        with_other = np.concatenate([terms, (other - SKY_LEVEL)/100], 2)
+        coefficients, kept = fit_surface(with_other[known], own[:, None])
+        surface.append(np.clip((with_other[inside]@coefficients)[:, 0], own[kept].min(), max(own[kept].max(), other[inside].max())))
+    return np.stack(surface, 1)
 
 # %% ../nbs/02_preprocessing.ipynb #cell-018
 def fill(
@@ -178,6 +181,7 @@ def fill(
     filled, noise, size = image.copy(), grain(len(image), seed), len(image)
     galaxy = full_size(field.galaxy.region, size) if field is not None and field.galaxy is not None else np.zeros(mask.shape, bool)
     regions, _ = ndimage.label(mask)
+    of_sky = noise_mixing(image[::16], ~(mask | galaxy)[::16])
     for number, box in enumerate(ndimage.find_objects(regions), 1):
         margin = max(3, max(side.stop - side.start for side in box)//3)
         wide = tuple(slice(max(side.start - margin, 0), min(side.stop + margin, size)) for side in box)
@@ -185,8 +189,10 @@ def fill(
         # Just outside of a bright star's mask its halo is left, which must not be carried in.
         if margin > 5: known &= ~ndimage.binary_dilation(inside, iterations=margin//4)
         if known.sum() < 12: continue # next to nothing of the picture is left to fill from
-        surface = surface_over(image, mask, wide, inside, known, field.middle if galaxy[wide][inside].any() else None)
-        filled[wide][inside] = np.clip(np.rint(surface + noise[wide][inside]@noise_mixing(image[wide], known).T), 0, 255)
+        own = bool(galaxy[wide][inside].any())
+        surface = surface_over(image, mask, wide, inside, known, field.middle if own else None)
+        mixing = noise_mixing(image[wide], known) if own else of_sky # a galaxy's own light is noisier
+        filled[wide][inside] = np.clip(np.rint(surface + noise[wide][inside]@mixing.T), 0, 255)
     return filled
 
 # %% ../nbs/02_preprocessing.ipynb #cell-022

@@ -163,7 +163,7 @@ def publish(
     store.manifest = {key: value for key, value in store.manifest.items() if key != "preprocessing"}
     store.update_manifest()
     (store.path/"features.npy").unlink(missing_ok=True) # of an older pass that measured more
-    for path in folder.glob("*.npy"): path.replace(store.path/path.name)
+    for path in [*folder.glob("*.npy"), *folder.glob("*.png")]: path.replace(store.path/path.name)
     store.update_manifest(preprocessing=load_json(entry))
     shutil.rmtree(folder)
 
@@ -171,14 +171,15 @@ def publish(
 def summary_picture(
     store:Store, # preprocessed
     count:int=10, # galaxies
+    folder:Path|None=None, # where the results are, while they are not published
 ) -> Figure:
     "Before, mask and after of the most changed pictures."
-    masked = open_array(store.path/"masked.npy")
+    masked, cleaned = (open_array((folder or store.path)/f"{name}.npy") for name in ("masked", "images_cleaned"))
     rows = np.argsort(-masked, kind="stable")[:count]
     figure = Figure(figsize=(1.9*max(len(rows), 1), 5.6), layout="constrained")
     axes = figure.subplots(3, max(len(rows), 1), squeeze=False)
     for row, line in zip(rows, axes.T):
-        before, after = np.array(store.images[row]), np.array(store.images_cleaned[row])
+        before, after = np.array(store.images[row]), np.array(cleaned[row])
         for axis, shown in zip(line, (before, (before != after).any(2), after)): axis.imshow(shown, cmap="gray"); axis.axis("off")
         line[0].set_title(f"{row}: {store.classes[store.labels[row]]}\n{masked[row]:.1%}", fontsize=7)
     return figure
@@ -205,8 +206,8 @@ def preprocess_store(
                 work.note(start, stop)
                 yield from range(start, stop)
         for _ in progress(noted(), total=rows, label="preprocessing", unit="images"): pass
+        with atomic_path(work.folder/"preprocessing.png") as temporary: summary_picture(store, folder=work.folder).savefig(temporary, dpi=110)
         publish(work)
-        with atomic_path(store.path/"preprocessing.png") as temporary: summary_picture(store).savefig(temporary, dpi=110)
 
 # %% ../nbs/02a_survey.ipynb #cell-024
 @command
