@@ -5,12 +5,14 @@
 # %% auto #0
 __all__ = ['RINGS', 'STEEPNESS', 'WING', 'DIRECTIONS', 'STEP_VARIANCE', 'SKY_LEVEL', 'STIFFNESS', 'wings', 'reach',
            'measure_reach', 'star_mask', 'grain', 'noise_mixing', 'surface_terms', 'other_side', 'fit_surface',
-           'surface_over', 'fill', 'PreprocessingParameters', 'Preprocessed', 'preprocess_image', 'within_half_light',
-           'score', 'summarise']
+           'surface_over', 'fill', 'PreprocessingParameters', 'Preprocessed', 'preprocess_image', 'preprocess_rows',
+           'within_half_light', 'score', 'summarise']
 
 # %% ../nbs/02_preprocessing.ipynb #cell-002
+import platform
 from dataclasses import asdict, dataclass, fields
 from functools import lru_cache
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -19,7 +21,6 @@ from scipy import ndimage
 from .core import GalaxyError, random_generator
 from .light import unstretch
 from .morphology import check_names, conselice1997, measure
-from .simulation import SimulatedGalaxy
 from .stars import BRIGHT, Field, StarParameters, find_stars, full_size
 
 # %% ../nbs/02_preprocessing.ipynb #cell-006
@@ -248,6 +249,25 @@ def preprocess_image(
     return Preprocessed(cleaned, measure(cleaned, tuple(parameters.features), parameters.asymmetry), mask, stars)
 
 # %% ../nbs/02_preprocessing.ipynb #cell-028
+def preprocess_rows(
+    store:Path, # the store's directory
+    folder:Path, # where the unfinished results are: images_cleaned.npy, asymmetries.npy, masked.npy, perhaps features.npy
+    parameters:PreprocessingParameters, # what counts as a star
+    start:int, stop:int, # rows
+) -> tuple[int, int]: # the same rows
+    "Preprocess some rows of a store. Raises `GalaxyError` with the rows when one of them cannot be."
+    if not folder.is_dir(): raise GalaxyError(f"{folder} cannot be seen from {platform.node()}: every worker of a cluster needs the store on a file system that all share.")
+    try:
+        images = np.load(store/"images.npy", mmap_mode="r", allow_pickle=False)
+        results = {path.stem: np.load(path, mmap_mode="r+", allow_pickle=False) for path in folder.glob("*.npy")}
+        for row in range(start, stop):
+            done = preprocess_image(np.array(images[row]), parameters)
+            values = dict(images_cleaned=done.image, asymmetries=done.measures[0], masked=done.mask.mean(), features=done.measures)
+            for name, array in results.items(): array[row] = values[name]
+    except Exception as error: raise GalaxyError(f"{store}: rows {start} to {stop - 1} cannot be preprocessed ({type(error).__name__}: {error}).") from None
+    return start, stop
+
+# %% ../nbs/02_preprocessing.ipynb #cell-031
 def within_half_light(
     light:np.ndarray, # (H,W) float, of a picture without stars
     own:np.ndarray, # (H,W) bool, the galaxy's pixels
@@ -265,7 +285,7 @@ def within_half_light(
     return distance <= distance[y, x][order][half]
 
 def score(
-    one:SimulatedGalaxy, # the truth
+    one, # a `SimulatedGalaxy`: the truth
     cleaned:np.ndarray, # (H,W,3) uint8, what a method made of its picture
 ) -> dict[str, float]: # stars, found; changed, wrong (pixels); lost (share of the galaxy's light), kept (of a companion's, NaN without one); error, error_before (of the asymmetry)
     "Compare a cleaned picture with the truth."

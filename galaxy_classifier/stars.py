@@ -290,7 +290,7 @@ def star_odds(
 class StarParameters:
     "What counts as a star, and how much of it is removed; lengths in pixels of a 256-pixel image (0.262″ each)."
     threshold:float = 2.5 # of detection, in σ of the sky
-    price:float = 450. # wrongly replaced pixels that are as bad as one star that stays
+    price:float = 350. # wrongly replaced pixels that are as bad as one star that stays
     guard:float = 10. # how many times dearer a bright source on the galaxy is: it may be a companion
     centre:float = 14. # radius around the image's centre where nothing is removed
     isophote:float = 1.4 # summed light at which a faint star's mask ends, in σ of the sky
