@@ -23,6 +23,7 @@ from galaxy_classifier.core import GALAXY10_CLASSES, pick_device, save_json
 from galaxy_classifier.data import Store, StoreWriter
 from galaxy_classifier.preprocessing import preprocess_image, score, summarise
 from galaxy_classifier.simulation import simulate_galaxy, simulate_store
+from galaxy_classifier.survey import preprocess_store
 from galaxy_classifier.training import git_commit, hardware
 
 COMMAND = Path(sys.executable).parent/"galaxy-preprocess"
@@ -99,9 +100,10 @@ def speed(folder, count):
     """Images per second: the whole pass on two cores, and other methods on one, in the same run; and the pass's peak memory."""
     store, images = larger_store(folder/"store", count)
     rates = {}
+    command, peak = subprocess.Popen([COMMAND, "--store", store.path], stderr=subprocess.DEVNULL), 0.
+    while command.poll() is None: peak = max(peak, proportional_memory(command.pid)); time.sleep(.5)
     start = time.perf_counter()
-    command, peak = subprocess.Popen([COMMAND, "--store", store.path]), 0.
-    while command.poll() is None: peak = max(peak, proportional_memory(command.pid)); time.sleep(.1)
+    preprocess_store(Store(store.path), workers=2, overwrite=True)
     rates["galaxy-preprocess, 2 cores"] = count/(time.perf_counter() - start)
     for name, work in {"preprocess_image, 1 core": preprocess_image, "percentile, 1 core": percentile_method,
                        "percentile, cheap questions first": partial(percentile_method, cheap_first=True), "percentile, by regions": percentile_method_by_regions}.items():

@@ -57,10 +57,11 @@ def piece_of_sky(
 ) -> np.ndarray: # (b,b)
     "The first box without objects, half as large when there is none, and so on."
     while size >= 2 and min(light.shape) > size:
-        filled = np.pad((owners != 0).cumsum(0).cumsum(1), ((1, 0), (1, 0)))
-        inside = filled[size:, size:] - filled[:-size, size:] - filled[size:, :-size] + filled[:-size, :-size]
-        free = np.argwhere(inside[:-1, :-1] == 0)
-        if len(free): return light[free[0][0]:free[0][0] + size, free[0][1]:free[0][1] + size]
+        for top in range(0, len(light) - size, size): # a few rows at a time: most often the first will do
+            filled = np.pad((owners[top:top + 2*size] != 0).cumsum(0).cumsum(1), ((1, 0), (1, 0)))
+            inside = filled[size:, size:] - filled[:-size, size:] - filled[size:, :-size] + filled[:-size, :-size]
+            free = np.argwhere(inside[:-1, :-1] == 0)
+            if len(free): return light[top + free[0][0]:top + free[0][0] + size, free[0][1]:free[0][1] + size]
         size //= 2
     return light[:0, :0]
 
@@ -72,15 +73,16 @@ def cut_out(
     if not (owners == 1).any(): return None
     y, x = (np.flatnonzero((owners == 1).any(axis)) for axis in (1, 0))
     extents = y[-1] + 1 - y[0], x[-1] + 1 - x[0]
-    half = max(int(max(extents)*.75), 24)
-    box = tuple(slice(max(0, start + extent//2 - half), start + extent//2 + half) for start, extent in zip((y[0], x[0]), extents))
+    square = lambda half: tuple(slice(max(0, start + extent//2 - half), start + extent//2 + half) for start, extent in zip((y[0], x[0]), extents))
+    box, wide = square(max(int(max(extents)*.75), 24)), square(max(int(max(extents)*1.25), 24))
+    sky = piece_of_sky(light[wide], owners[wide])
     light, owners = np.ascontiguousarray(light[box]), owners[box]
     own, total = owners == 1, light[owners == 1].sum()
     if total <= 0: return None
     rows, columns = np.indices(light.shape)
     centre = float((light*columns)[own].sum()/total), float((light*rows)[own].sum()/total)
     if not (0 <= centre[0] < light.shape[1] and 0 <= centre[1] < light.shape[0]): return None
-    target = Target(np.where(owners > 1, 0., light), owners > 1, own, centre, piece_of_sky(light, owners))
+    target = Target(np.where(owners > 1, 0., light), owners > 1, own, centre, sky)
     target.radius = petrosian_radius(target, centre)
     return target
 
@@ -223,18 +225,20 @@ def half_turn_cost(
 # %% ../nbs/01g_morphology.ipynb #cell-024
 def asymmetry_centre(
     target:Target, # the galaxy
-    finest:float=.02, # last step, pixels
+    finest:float=.05, # last step, pixels
 ) -> tuple[float, float]: # x and y, pixels
     "The centre about which a half turn changes least."
     # From a half pixel the first steps land where nothing has to be interpolated.
     cost, centre, step = half_turn_cost(target), tuple(round(2*place)/2 for place in target.centre), 1.
     known = {centre: cost(*centre)}
     while step >= finest:
-        near = [(centre[0] + step*dx, centre[1] + step*dy) for dx, dy in ((1, 0), (-1, 0), (0, 1), (0, -1))]
-        for place in near:
-            if place not in known: known[place] = cost(*place)
-        best = min(near, key=known.get)
-        if known[best] < known[centre]: centre = best
+        # Diagonal steps when straight ones lead nowhere: the valley of a flat galaxy runs slantwise.
+        for directions in (((1, 0), (-1, 0), (0, 1), (0, -1)), ((1, 1), (-1, -1), (1, -1), (-1, 1))):
+            near = [(centre[0] + step*dx, centre[1] + step*dy) for dx, dy in directions]
+            for place in near:
+                if place not in known: known[place] = cost(*place)
+            best = min(near, key=known.get)
+            if known[best] < known[centre]: centre = best; break
         else: step /= 2
     far = np.hypot(centre[0] - target.centre[0], centre[1] - target.centre[1]) > .25*target.radius
     return target.centre if far else centre
