@@ -88,7 +88,7 @@ def star_mask(
             mask[box] |= field.segments[box] == star["number"]
     return mask
 
-# %% ../nbs/02_preprocessing.ipynb #cell-012
+# %% ../nbs/02_preprocessing.ipynb #cell-014
 @lru_cache(4)
 def grain(
     size:int, # H = W
@@ -98,7 +98,7 @@ def grain(
     noise = ndimage.gaussian_filter(random_generator(seed, size).standard_normal((size, size, 3)).astype(np.float32), (.55, .55, 0), mode="wrap")
     return noise/noise.std()
 
-# %% ../nbs/02_preprocessing.ipynb #cell-014
+# %% ../nbs/02_preprocessing.ipynb #cell-016
 STEP_VARIANCE = 2*(1 - np.exp(-1/(4*.55**2))) # of steps between neighbours of `grain`, whose variance is 1
 
 def noise_mixing(
@@ -112,7 +112,7 @@ def noise_mixing(
     steps = steps[size <= 3*np.partition(size, len(size)//2)[len(size)//2] + 1e-3] if len(size) else np.zeros((1, 3), np.float32) # edges are no noise
     return np.linalg.cholesky(steps.T@steps/len(steps)/np.float32(STEP_VARIANCE) + .02*np.eye(3, dtype=np.float32))
 
-# %% ../nbs/02_preprocessing.ipynb #cell-016
+# %% ../nbs/02_preprocessing.ipynb #cell-018
 SKY_LEVEL = 32. # grey levels of a stretched picture's sky
 STIFFNESS = np.diag([1e-3, .01, .01, .3, .3, .3, .05]).astype(np.float32)/50 # keeps a surface flat that little speaks for
 
@@ -135,7 +135,7 @@ def other_side(
     if any(side.start < 0 or side.stop > len(image) for side in opposite): return None
     return ndimage.uniform_filter(image[opposite][::-1, ::-1].astype(np.float32), (3, 3, 0)), mask[opposite][::-1, ::-1]
 
-# %% ../nbs/02_preprocessing.ipynb #cell-017
+# %% ../nbs/02_preprocessing.ipynb #cell-019
 def fit_surface(
     terms:np.ndarray, # (n,k) what the pixels may be made of
     pixels:np.ndarray, # (n,c) grey levels
@@ -171,7 +171,7 @@ def surface_over(
         surface.append(np.clip((with_other[inside]@coefficients)[:, 0], own[kept].min(), max(own[kept].max(), other[inside].max())))
     return np.stack(surface, 1)
 
-# %% ../nbs/02_preprocessing.ipynb #cell-018
+# %% ../nbs/02_preprocessing.ipynb #cell-020
 def fill(
     image:np.ndarray, # (H,W,3) uint8
     mask:np.ndarray, # (H,W) bool
@@ -196,7 +196,7 @@ def fill(
         filled[wide][inside] = np.clip(np.rint(surface + noise[wide][inside]@mixing.T), 0, 255)
     return filled
 
-# %% ../nbs/02_preprocessing.ipynb #cell-022
+# %% ../nbs/02_preprocessing.ipynb #cell-026
 @dataclass(frozen=True)
 class PreprocessingParameters(StarParameters):
     "What is removed from a picture, and what is measured on the rest."
@@ -236,7 +236,7 @@ class Preprocessed:
 
     def __repr__(self): return f"Preprocessed({self.image.shape[0]} px, {len(self.stars)} stars on {self.mask.mean():.1%} of the picture, asymmetry {self.measures[0]:.3f})"
 
-# %% ../nbs/02_preprocessing.ipynb #cell-023
+# %% ../nbs/02_preprocessing.ipynb #cell-027
 def preprocess_image(
     image:np.ndarray, # (H,W,3) uint8, sRGB
     parameters:PreprocessingParameters=PreprocessingParameters(), # what counts as a star
@@ -248,7 +248,7 @@ def preprocess_image(
     cleaned = fill(image, mask, parameters.seed, field) if len(stars) else image
     return Preprocessed(cleaned, measure(cleaned, tuple(parameters.features), parameters.asymmetry), mask, stars)
 
-# %% ../nbs/02_preprocessing.ipynb #cell-028
+# %% ../nbs/02_preprocessing.ipynb #cell-032
 def preprocess_rows(
     store:Path, # the store's directory
     folder:Path, # where the unfinished results are: images_cleaned.npy, asymmetries.npy, masked.npy, perhaps features.npy
@@ -267,7 +267,7 @@ def preprocess_rows(
     except Exception as error: raise GalaxyError(f"{store}: rows {start} to {stop - 1} cannot be preprocessed ({type(error).__name__}: {error}).") from None
     return start, stop
 
-# %% ../nbs/02_preprocessing.ipynb #cell-031
+# %% ../nbs/02_preprocessing.ipynb #cell-035
 def within_half_light(
     light:np.ndarray, # (H,W) float, of a picture without stars
     own:np.ndarray, # (H,W) bool, the galaxy's pixels

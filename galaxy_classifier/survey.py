@@ -20,7 +20,7 @@ from joblib import Parallel, delayed, parallel_config
 from joblib.externals.loky.process_executor import TerminatedWorkerError
 from matplotlib.figure import Figure
 
-from .core import GalaxyError, claim, command, load_json, progress, save_json
+from .core import GalaxyError, atomic_path, claim, command, load_json, progress, save_json
 from .data import Store, open_array
 from .morphology import FEATURES
 from .preprocessing import PreprocessingParameters, preprocess_rows
@@ -110,6 +110,9 @@ class Pass:
         self.store, self.folder = store, store.path/".preprocessing.part"
         self.plan = dict(version=VERSION, parameters=parameters.to_dict(), identity=identity(store), started=machine_start())
         if not (self.folder/"plan.json").is_file() or load_json(self.folder/"plan.json") != self.plan: self.begin()
+        done = self.folder/"done.txt"
+        if done.is_file() and not done.read_text().endswith("\n"): # a kill cut the last line; the next would be joined to it
+            with atomic_path(done) as temporary: temporary.write_text("".join(done.read_text().splitlines(keepends=True)[:-1]))
 
     def begin(self):
         "Lay out empty arrays. Raises `GalaxyError` when the disk is too small."
@@ -130,8 +133,7 @@ class Pass:
     ) -> list[tuple[int, int]]: # start and stop
         "Ranges of rows that are not done."
         done, path = np.zeros(len(self.store), bool), self.folder/"done.txt"
-        for line in path.read_text().splitlines(keepends=True) if path.is_file() else []:
-            if line.endswith("\n"): done[slice(*map(int, line.split()))] = True # a kill may cut the last line
+        for line in path.read_text().splitlines() if path.is_file() else []: done[slice(*map(int, line.split()))] = True
         edges = np.flatnonzero(np.diff(np.concatenate([[True], done, [True]])))
         return [(start, min(start + chunk, stop)) for begin, stop in edges.reshape(-1, 2) for start in range(begin, stop, chunk)]
 
