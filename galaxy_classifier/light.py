@@ -61,5 +61,5 @@ def half_turn_asymmetry(
 ) -> float: # 0 for a symmetric source, at most 1 where nothing is negative; 0 where there is no light
     "Asymmetry under a half turn about the middle of the array (Conselice 1997)."
     light = np.asarray(light, np.float64)
-    power = np.square(light).sum()
-    return float(np.sqrt(.5*np.square(light - light[::-1, ::-1]).sum()/power)) if power > 0 else 0.
+    power, change = np.vdot(light, light), light - light[::-1, ::-1]
+    return float(np.sqrt(.5*np.vdot(change, change)/power)) if power > 0 else 0.

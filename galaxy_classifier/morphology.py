@@ -18,7 +18,7 @@ from scipy import ndimage
 
 from .core import GalaxyError
 from .light import half_turn_asymmetry, unstretch
-from .photometry import border_sky, check_image, find_galaxy, luminance
+from .photometry import border, border_sky, check_image, find_galaxy, luminance, upper_median
 
 # %% ../nbs/01g_morphology.ipynb #cell-006
 def light_above_sky(
@@ -29,7 +29,7 @@ def light_above_sky(
     if not np.isfinite(light.sum(dtype=np.float64)):
         bad = np.argwhere(~np.isfinite(light))
         raise GalaxyError(f"{len(bad)} pixels are not finite, the first at row {bad[0][0]}, column {bad[0][1]}; mask or replace them first.")
-    return light.astype(np.float64) - border_sky(light)[0]
+    return light.astype(np.float64) - upper_median(border(light))
 
 def conselice1997(
     image:np.ndarray, # (H,W,3) uint8, or (H,W) float, best without stars

@@ -4,9 +4,9 @@
 
 # %% auto #0
 __all__ = ['RINGS', 'STEEPNESS', 'WING', 'DIRECTIONS', 'STEP_VARIANCE', 'SKY_LEVEL', 'STIFFNESS', 'wings', 'reach',
-           'measure_reach', 'star_mask', 'grain', 'noise_mixing', 'surface_terms', 'other_side', 'fit_surface',
-           'surface_over', 'fill', 'PreprocessingParameters', 'Preprocessed', 'preprocess_image', 'preprocess_rows',
-           'within_half_light', 'score', 'summarise']
+           'measure_reach', 'star_mask', 'grain', 'absolute_sum', 'noise_mixing', 'surface_terms', 'other_side',
+           'fit_surface', 'surface_over', 'fill', 'PreprocessingParameters', 'Preprocessed', 'preprocess_image',
+           'preprocess_rows', 'within_half_light', 'score', 'summarise']
 
 # %% ../nbs/02_preprocessing.ipynb #cell-002
 import platform
@@ -21,7 +21,9 @@ from scipy import ndimage
 from .core import GalaxyError, random_generator
 from .light import unstretch
 from .morphology import check_names, conselice1997, measure
+from .photometry import upper_median
 from .stars import BRIGHT, Field, StarParameters, find_stars, full_size
+from .windows import window_extreme, window_mean
 
 # %% ../nbs/02_preprocessing.ipynb #cell-006
 RINGS = .8*1.22**np.arange(16) # radii, in units of the seeing
@@ -78,14 +80,13 @@ def star_mask(
     "True on the disks of the stars, and on the spikes and trails of bright ones."
     size = len(field.light)
     mask = np.zeros((size, size), bool)
-    for star in stars:
-        left, top, right, bottom = (int(np.clip(side, 0, size)) for side in (star["x"] - star["radius"], star["y"] - star["radius"], star["x"] + star["radius"] + 2, star["y"] + star["radius"] + 2))
-        rows, columns = np.ogrid[top:bottom, left:right]
-        mask[top:bottom, left:right] |= (rows - star["y"])**2 + (columns - star["x"])**2 <= star["radius"]**2
-        if star["peak"] > BRIGHT:
-            source = field.sources[star["number"] - 1]
+    for x, y, radius, peak, number in stars[["x", "y", "radius", "peak", "number"]].tolist():
+        rows, columns = (np.arange(max(int(middle - radius), 0), min(int(middle + radius) + 2, size)) for middle in (y, x))
+        if len(rows) and len(columns): mask[rows[0]:rows[-1] + 1, columns[0]:columns[-1] + 1] |= (rows[:, None] - y)**2 + (columns - x)**2 <= radius**2
+        if peak > BRIGHT:
+            source = field.sources[number - 1]
             box = slice(source["ymin"], source["ymax"] + 1), slice(source["xmin"], source["xmax"] + 1)
-            mask[box] |= field.segments[box] == star["number"]
+            mask[box] |= field.segments[box] == number
     return mask
 
 # %% ../nbs/02_preprocessing.ipynb #cell-014
@@ -101,15 +102,21 @@ def grain(
 # %% ../nbs/02_preprocessing.ipynb #cell-016
 STEP_VARIANCE = 2*(1 - np.exp(-1/(4*.55**2))) # of steps between neighbours of `grain`, whose variance is 1
 
+def absolute_sum(
+    values:np.ndarray, # (…,c) float32
+) -> np.ndarray: # (…)
+    "Sum of absolute values over the last axis: by a product, which is faster where that axis is short."
+    return np.abs(values)@np.ones(values.shape[-1], np.float32)
+
 def noise_mixing(
     pixels:np.ndarray, # (h,w,3) uint8
     known:np.ndarray, # (h,w) bool: which count
 ) -> np.ndarray: # (3,3) float32, lower triangle: times independent noise it gives noise of that strength and likeness of bands
     "Strength of the noise in a piece of a picture, and how alike it is in the three bands."
     steps = (pixels[:, 1:].astype(np.float32) - pixels[:, :-1])[known[:, 1:] & known[:, :-1]]
-    size = np.abs(steps).sum(1)
-    steps = steps - steps.mean(0) if len(steps) else steps # a slope is no noise
-    steps = steps[size <= 3*np.partition(size, len(size)//2)[len(size)//2] + 1e-3] if len(size) else np.zeros((1, 3), np.float32) # edges are no noise
+    if not len(steps): steps = np.zeros((1, 3), np.float32)
+    size = absolute_sum(steps)
+    steps = (steps - steps.mean(0))[size <= 3*upper_median(size) + 1e-3] # a slope is no noise, nor are edges
     return np.linalg.cholesky(steps.T@steps/len(steps)/np.float32(STEP_VARIANCE) + .02*np.eye(3, dtype=np.float32))
 
 # %% ../nbs/02_preprocessing.ipynb #cell-018
@@ -133,20 +140,22 @@ def other_side(
     "What is opposite to a piece of a picture."
     opposite = tuple(slice(place - side.stop + 1, place - side.start + 1) for side, place in zip(box, middle))
     if any(side.start < 0 or side.stop > len(image) for side in opposite): return None
-    return ndimage.uniform_filter(image[opposite][::-1, ::-1].astype(np.float32), (3, 3, 0)), mask[opposite][::-1, ::-1]
+    return window_mean(image[opposite][::-1, ::-1].astype(np.float32), 3), mask[opposite][::-1, ::-1]
 
 # %% ../nbs/02_preprocessing.ipynb #cell-019
 def fit_surface(
-    terms:np.ndarray, # (n,k) what the pixels may be made of
-    pixels:np.ndarray, # (n,c) grey levels
-) -> tuple[np.ndarray, np.ndarray]: # (k,c) coefficients, (n,) bool: pixels that they describe
-    "Least squares, a second time without what is farther off than three times the typical."
-    chosen, wanted, stiffness = terms, pixels, STIFFNESS[:terms.shape[1], :terms.shape[1]]*len(pixels)
+    terms:np.ndarray, # (b,n,k) what the pixels may be made of
+    pixels:np.ndarray, # (b,n,c) grey levels
+) -> tuple[np.ndarray, np.ndarray]: # (b,k,c) coefficients, (b,n) bool: pixels that they describe
+    "Least squares, a second time without what is farther off than three times the typical; `b` fits side by side."
+    (count, terms_count), half = terms.shape[1:], terms.shape[1]//2
+    chosen, stiffness = terms, STIFFNESS[:terms_count, :terms_count]*count
     for _ in range(2):
-        coefficients = np.linalg.solve(chosen.T@chosen + stiffness, chosen.T@wanted)
-        off = np.abs(pixels - terms@coefficients).sum(1)
-        kept = off <= 3*np.partition(off, len(off)//2)[len(off)//2] + 1e-3 # the median, four times as fast
-        chosen, wanted = terms[kept], pixels[kept]
+        turned = chosen.swapaxes(1, 2)
+        coefficients = np.linalg.solve(turned@terms + stiffness, turned@pixels)
+        off = absolute_sum(pixels - terms@coefficients)
+        kept = off <= 3*np.partition(off, half, 1)[:, half, None] + 1e-3
+        chosen = terms*kept[..., None]
     return coefficients, kept
 
 def surface_over(
@@ -158,18 +167,17 @@ def surface_over(
 ) -> np.ndarray: # (n,3) float32 grey levels of the hole
     "A smooth surface through the surroundings of a hole."
     terms, opposite = surface_terms(*inside.shape), other_side(image, mask, box, middle) if middle else None
-    if opposite is None or (opposite[1] & inside).any() or (known & ~opposite[1]).sum() < 12:
+    if opposite is None or (opposite[1] & inside).any() or np.count_nonzero(known & ~opposite[1]) < 12:
         around = image[box][known].astype(np.float32)
-        coefficients, kept = fit_surface(terms[known], around)
+        (coefficients,), (kept,) = fit_surface(terms[known][None], around[None])
         around = around[kept]
         return np.clip(terms[inside]@coefficients, around.min(0), around.max(0)) # it may not leave the range of what it was made from
-    known, surface = known & ~opposite[1], []
-    for channel in range(3):
-        own, other = image[box][known, channel].astype(np.float32), opposite[0][..., channel, None]
-        with_other = np.concatenate([terms, (other - SKY_LEVEL)/100], 2)
-        coefficients, kept = fit_surface(with_other[known], own[:, None])
-        surface.append(np.clip((with_other[inside]@coefficients)[:, 0], own[kept].min(), max(own[kept].max(), other[inside].max())))
-    return np.stack(surface, 1)
+    known = known & ~opposite[1]
+    bands = lambda where: np.concatenate([np.broadcast_to(terms[where], (3, np.count_nonzero(where), 6)), (opposite[0][where].T[..., None] - SKY_LEVEL)/100], 2) # (3,n,7): each band has its own other side
+    around = image[box][known].T.astype(np.float32)
+    coefficients, kept = fit_surface(bands(known), around[..., None])
+    least, most = np.where(kept, around, np.inf).min(1), np.maximum(np.where(kept, around, -np.inf).max(1), opposite[0][inside].max(0))
+    return np.clip((bands(inside)@coefficients)[..., 0].T, least, most)
 
 # %% ../nbs/02_preprocessing.ipynb #cell-020
 def fill(
@@ -188,8 +196,8 @@ def fill(
         wide = tuple(slice(max(side.start - margin, 0), min(side.stop + margin, size)) for side in box)
         inside, known = regions[wide] == number, ~mask[wide]
         # Just outside of a bright star's mask its halo is left, which must not be carried in.
-        if margin > 5: known &= ~ndimage.binary_dilation(inside, iterations=margin//4)
-        if known.sum() < 12: continue # next to nothing of the picture is left to fill from
+        if margin > 5: known &= ~window_extreme(inside, 2*(margin//4) + 1, np.logical_or)
+        if np.count_nonzero(known) < 12: continue # next to nothing of the picture is left to fill from
         own = bool(galaxy[wide][inside].any())
         surface = surface_over(image, mask, wide, inside, known, field.middle if own else None)
         mixing = noise_mixing(image[wide], known) if own else of_sky # a galaxy's own light is noisier

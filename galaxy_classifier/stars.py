@@ -23,6 +23,7 @@ import galaxy_classifier
 from .core import GalaxyError
 from .light import STRENGTH, SUMMED_LIGHT, channel_sum
 from .photometry import border_sky, check_image
+from .windows import window_mean, window_opening
 
 # %% ../nbs/01h_stars.ipynb #cell-006
 def half_size(
@@ -41,11 +42,11 @@ def full_size(
     return wide if len(wide) == size else np.pad(wide, ((0, 1), (0, 1)), mode="edge")
 
 def opened(
-    half:np.ndarray, # (H,W) float32
+    smooth:np.ndarray, # (H,W) float32, so that an opening does not follow single dark pixels down into the noise
     window:int, # pixels, odd
 ) -> np.ndarray: # (H,W) float32
-    "Grey opening, smoothed before, so that it does not follow single dark pixels down into the noise, and after."
-    return ndimage.uniform_filter(ndimage.grey_opening(ndimage.uniform_filter(half, 3), (window, window), mode="nearest"), 5)
+    "Grey opening, without the steps at its windows' edges."
+    return window_mean(window_opening(smooth, window), 5)
 
 # %% ../nbs/01h_stars.ipynb #cell-007
 def middle_of(
@@ -89,12 +90,11 @@ class Extent:
         return np.sqrt(np.einsum("ni,ij,nj->n", offsets, np.linalg.inv(self.spread), offsets))
 
 def galaxy_extent(
-    half:np.ndarray, # (H//2,W//2) light
+    smooth:np.ndarray, # (H//2,W//2) light, means of six by six pixels
     level:float, # of the sky
     sigma:float, # of a pixel of full size
 ) -> Extent|None: # None where the middle is as dark as the sky
     "Region and ellipse of the galaxy in the middle."
-    smooth = ndimage.uniform_filter(half, 3)
     labels, _ = ndimage.label(smooth > level + sigma)
     number = labels[len(labels)//2, len(labels)//2]
     if not number: return None
@@ -132,7 +132,7 @@ def light_below(
     size, total = len(image), channel_sum(image)
     light, seeing = SUMMED_LIGHT.take(total), max(SEEING*size/256, 2.2)
     level, sigma = border_sky(light)
-    half = half_size(light)
+    half = window_mean(half_size(light), 3)
     below = full_size(opened(half, 2*round(seeing) + 1), size)
     field = Field(light, STRENGTH.take(total), level, max(sigma, 1e-3), seeing, galaxy_extent(half, level, sigma), below, np.full_like(light, level))
     if field.galaxy is not None:
@@ -140,7 +140,7 @@ def light_below(
         rows, columns = (np.flatnonzero(field.galaxy.region.any(axis)) for axis in (1, 0))
         edge = max(0, min(*(2*min(side[0], size//2 - 1 - side[-1]) for side in (rows, columns)), size//2 - size//8) - size//12)
         square = slice(edge, size - edge), slice(edge, size - edge)
-        smooth, region = ndimage.uniform_filter(light[square], 3), full_size(field.galaxy.region, size)[square]
+        smooth, region = window_mean(light[square], 3), full_size(field.galaxy.region, size)[square]
         middle = middle_of(smooth, round(.7*seeing), max(4, size//12))
         symmetric = np.minimum(smooth, turned(smooth, middle))
         np.maximum(below[square], symmetric, out=below[square], where=region)
