@@ -17,14 +17,17 @@ import sep
 from scipy import ndimage
 
 from .core import GalaxyError
-from .light import half_turn_asymmetry, unstretch
-from .photometry import border, border_sky, check_image, find_galaxy, luminance, upper_median
+from .light import CHANNEL_SUMS, channel_sum, half_turn_asymmetry, unstretch
+from .photometry import border, border_sky, check_image, counted_sky, find_galaxy, luminance, upper_median
 
 # %% ../nbs/01g_morphology.ipynb #cell-006
 def light_above_sky(
     image:np.ndarray, # (H,W,3) uint8, or (H,W) float
 ) -> np.ndarray: # (H,W) float64
     "Luminance minus the sky's level. Raises `GalaxyError` for numbers that are not finite."
+    if image.ndim == 3 and image.dtype == np.uint8: # nothing to check, and little to count
+        total = channel_sum(image)
+        return total/3 - counted_sky(total, CHANNEL_SUMS/3)[0]
     light = luminance(image) if image.ndim == 3 else image
     if not np.isfinite(light.sum(dtype=np.float64)):
         bad = np.argwhere(~np.isfinite(light))

@@ -5,11 +5,12 @@
 # %% auto #0
 __all__ = ['RINGS', 'STEEPNESS', 'WING', 'DIRECTIONS', 'STEP_VARIANCE', 'SKY_LEVEL', 'STIFFNESS', 'wings', 'reach',
            'measure_reach', 'star_mask', 'grain', 'absolute_sum', 'noise_mixing', 'surface_terms', 'other_side',
-           'fit_surface', 'surface_over', 'fill', 'PreprocessingParameters', 'Preprocessed', 'preprocess_image',
-           'preprocess_rows', 'within_half_light', 'score', 'summarise']
+           'fit_surface', 'surface_over', 'holes', 'fill', 'PreprocessingParameters', 'Preprocessed',
+           'preprocess_image', 'results_of', 'RowWriter', 'preprocess_rows', 'within_half_light', 'score', 'summarise']
 
 # %% ../nbs/02_preprocessing.ipynb #cell-002
 import platform
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass, fields
 from functools import lru_cache
 from pathlib import Path
@@ -149,14 +150,11 @@ def fit_surface(
 ) -> tuple[np.ndarray, np.ndarray]: # (b,k,c) coefficients, (b,n) bool: pixels that they describe
     "Least squares, a second time without what is farther off than three times the typical; `b` fits side by side."
     (count, terms_count), half = terms.shape[1:], terms.shape[1]//2
-    chosen, stiffness = terms, STIFFNESS[:terms_count, :terms_count]*count
-    for _ in range(2):
-        turned = chosen.swapaxes(1, 2)
-        coefficients = np.linalg.solve(turned@terms + stiffness, turned@pixels)
-        off = absolute_sum(pixels - terms@coefficients)
-        kept = off <= 3*np.partition(off, half, 1)[:, half, None] + 1e-3
-        chosen = terms*kept[..., None]
-    return coefficients, kept
+    stiffness = STIFFNESS[:terms_count, :terms_count]*count
+    least_squares = lambda chosen: np.linalg.solve(chosen.swapaxes(1, 2)@terms + stiffness, chosen.swapaxes(1, 2)@pixels)
+    off = absolute_sum(pixels - terms@least_squares(terms))
+    kept = off <= 3*np.partition(off, half, 1)[:, half, None] + 1e-3
+    return least_squares(terms*kept[..., None]), kept
 
 def surface_over(
     image:np.ndarray, # (H,W,3) uint8
@@ -166,20 +164,36 @@ def surface_over(
     middle:tuple[int, int]|None, # of the galaxy, for a hole in it
 ) -> np.ndarray: # (n,3) float32 grey levels of the hole
     "A smooth surface through the surroundings of a hole."
-    terms, opposite = surface_terms(*inside.shape), other_side(image, mask, box, middle) if middle else None
-    if opposite is None or (opposite[1] & inside).any() or np.count_nonzero(known & ~opposite[1]) < 12:
-        around = image[box][known].astype(np.float32)
-        (coefficients,), (kept,) = fit_surface(terms[known][None], around[None])
-        around = around[kept]
-        return np.clip(terms[inside]@coefficients, around.min(0), around.max(0)) # it may not leave the range of what it was made from
-    known = known & ~opposite[1]
-    bands = lambda where: np.concatenate([np.broadcast_to(terms[where], (3, np.count_nonzero(where), 6)), (opposite[0][where].T[..., None] - SKY_LEVEL)/100], 2) # (3,n,7): each band has its own other side
-    around = image[box][known].T.astype(np.float32)
-    coefficients, kept = fit_surface(bands(known), around[..., None])
-    least, most = np.where(kept, around, np.inf).min(1), np.maximum(np.where(kept, around, -np.inf).max(1), opposite[0][inside].max(0))
-    return np.clip((bands(inside)@coefficients)[..., 0].T, least, most)
+    opposite = other_side(image, mask, box, middle) if middle else None
+    if opposite and ((opposite[1] & inside).any() or np.count_nonzero(known & ~opposite[1]) < 12): opposite = None
+    if opposite: known = known & ~opposite[1]
+    hole, around = np.flatnonzero(inside), np.flatnonzero(known)
+    pixels, terms = image[box].reshape(-1, 3).take(around, 0).T.astype(np.float32, order="C"), surface_terms(*inside.shape).reshape(-1, 6)
+    if opposite: # each band has its own other side: three fits
+        other = opposite[0].reshape(-1, 3)
+        bands = lambda where: np.concatenate([np.broadcast_to(terms.take(where, 0), (3, len(where), 6)), (other.take(where, 0).T[..., None] - SKY_LEVEL)/100], 2) # (3,n,7)
+        coefficients, kept = fit_surface(bands(around), pixels[..., None])
+        surface = (bands(hole)@coefficients)[..., 0].T
+    else:
+        coefficients, kept = fit_surface(terms.take(around, 0)[None], pixels.T[None])
+        surface = terms.take(hole, 0)@coefficients[0]
+    # It may not leave the range of what it was made from.
+    least, most = np.where(kept, pixels, np.inf).min(1), np.where(kept, pixels, -np.inf).max(1)
+    return np.clip(surface, least, np.maximum(most, other.take(hole, 0).max(0)) if opposite else most)
+
 
 # %% ../nbs/02_preprocessing.ipynb #cell-020
+def holes(
+    mask:np.ndarray, # (H,W) bool
+) -> tuple[np.ndarray, list[tuple[slice, slice]]]: # (H,W) int32 number of each hole, from 1, with a pixel more at its edge; its box
+    "The separate parts of a mask, found at half its size: three times as fast, and what almost touches is one."
+    size = len(mask)
+    even = mask if size % 2 == 0 else np.pad(mask, ((0, 1), (0, 1)))
+    half = even[::2, ::2] | even[1::2, ::2] | even[::2, 1::2] | even[1::2, 1::2]
+    numbers, _ = ndimage.label(half)
+    boxes = [tuple(slice(2*side.start, min(2*side.stop, size)) for side in box) for box in ndimage.find_objects(numbers)]
+    return full_size(numbers, len(even))[:size, :size], boxes
+
 def fill(
     image:np.ndarray, # (H,W,3) uint8
     mask:np.ndarray, # (H,W) bool
@@ -189,12 +203,13 @@ def fill(
     "Replace masked pixels by a surface through their surroundings, with the surroundings' noise."
     filled, noise, size = image.copy(), grain(len(image), seed), len(image)
     galaxy = full_size(field.galaxy.region, size) if field is not None and field.galaxy is not None else np.zeros(mask.shape, bool)
-    regions, _ = ndimage.label(mask)
-    of_sky = noise_mixing(image[::16], ~(mask | galaxy)[::16])
-    for number, box in enumerate(ndimage.find_objects(regions), 1):
+    numbers, boxes = holes(mask)
+    some_rows = slice(None, None, max(size//8, 1))
+    of_sky = noise_mixing(image[some_rows], ~(mask | galaxy)[some_rows])
+    for number, box in enumerate(boxes, 1):
         margin = max(3, max(side.stop - side.start for side in box)//3)
         wide = tuple(slice(max(side.start - margin, 0), min(side.stop + margin, size)) for side in box)
-        inside, known = regions[wide] == number, ~mask[wide]
+        inside, known = (numbers[wide] == number) & mask[wide], ~mask[wide]
         # Just outside of a bright star's mask its halo is left, which must not be carried in.
         if margin > 5: known &= ~window_extreme(inside, 2*(margin//4) + 1, np.logical_or)
         if np.count_nonzero(known) < 12: continue # next to nothing of the picture is left to fill from
@@ -257,6 +272,31 @@ def preprocess_image(
     return Preprocessed(cleaned, measure(cleaned, tuple(parameters.features), parameters.asymmetry), mask, stars)
 
 # %% ../nbs/02_preprocessing.ipynb #cell-032
+def results_of(
+    done:Preprocessed, # one picture
+) -> dict[str, np.ndarray]: # file name without ending → value
+    "What a pass keeps of a picture."
+    return dict(images_cleaned=done.image, asymmetries=done.measures[0], masked=done.mask.mean(), features=done.measures)
+
+class RowWriter:
+    "Writes rows of an array on disk: in a twentieth of the time that it takes through a map, which faults at every page."
+    def __init__(self,
+        path:Path, # an .npy file that exists
+    ):
+        array = np.load(path, mmap_mode="r", allow_pickle=False)
+        self.dtype, self.offset, self.stride, self.file = array.dtype, array.offset, array.strides[0], open(path, "r+b", buffering=0)
+
+    def __enter__(self): return self
+    def __exit__(self, *_): self.file.close()
+
+    def write(self,
+        row:int, # which
+        values:np.ndarray, # of the shape of a row
+    ):
+        "Write one row."
+        self.file.seek(self.offset + row*self.stride)
+        self.file.write(np.ascontiguousarray(values, self.dtype))
+
 def preprocess_rows(
     store:Path, # the store's directory
     folder:Path, # where the unfinished results are: images_cleaned.npy, asymmetries.npy, masked.npy, perhaps features.npy
@@ -267,11 +307,11 @@ def preprocess_rows(
     if not folder.is_dir(): raise GalaxyError(f"{folder} cannot be seen from {platform.node()}: every worker of a cluster needs the store on a file system that all share.")
     try:
         images = np.load(store/"images.npy", mmap_mode="r", allow_pickle=False)
-        results = {path.stem: np.load(path, mmap_mode="r+", allow_pickle=False) for path in folder.glob("*.npy")}
-        for row in range(start, stop):
-            done = preprocess_image(np.array(images[row]), parameters)
-            values = dict(images_cleaned=done.image, asymmetries=done.measures[0], masked=done.mask.mean(), features=done.measures)
-            for name, array in results.items(): array[row] = values[name]
+        with ExitStack() as stack:
+            writers = {path.stem: stack.enter_context(RowWriter(path)) for path in folder.glob("*.npy")}
+            for row in range(start, stop):
+                results = results_of(preprocess_image(np.array(images[row]), parameters))
+                for name, writer in writers.items(): writer.write(row, results[name])
     except Exception as error: raise GalaxyError(f"{store}: rows {start} to {stop - 1} cannot be preprocessed ({type(error).__name__}: {error}).") from None
     return start, stop
 

@@ -22,7 +22,7 @@ from scipy import ndimage
 import galaxy_classifier
 from .core import GalaxyError
 from .light import STRENGTH, SUMMED_LIGHT, channel_sum
-from .photometry import border_sky, check_image
+from .photometry import check_image, counted_sky
 from .windows import window_mean, window_opening
 
 # %% ../nbs/01h_stars.ipynb #cell-006
@@ -38,8 +38,12 @@ def full_size(
     size:int, # H = W
 ) -> np.ndarray: # (H,W)
     "Each pixel four times."
-    wide = np.repeat(np.repeat(half, 2, 0), 2, 1)
-    return wide if len(wide) == size else np.pad(wide, ((0, 1), (0, 1)), mode="edge")
+    even, wide = slice(0, size//2*2, 2), np.empty((size, size), half.dtype)
+    wide[even, even] = half
+    wide[even, 1:size//2*2:2] = half
+    wide[1:size//2*2:2] = wide[even]
+    if size % 2: wide[:, -1] = wide[:, -2]; wide[-1] = wide[-2]
+    return wide
 
 def opened(
     smooth:np.ndarray, # (H,W) float32, so that an opening does not follow single dark pixels down into the noise
@@ -131,7 +135,7 @@ def light_below(
     "Light, sky, galaxy, and what lies below compact sources."
     size, total = len(image), channel_sum(image)
     light, seeing = SUMMED_LIGHT.take(total), max(SEEING*size/256, 2.2)
-    level, sigma = border_sky(light)
+    level, sigma = counted_sky(total, SUMMED_LIGHT)
     half = window_mean(half_size(light), 3)
     below = full_size(opened(half, 2*round(seeing) + 1), size)
     field = Field(light, STRENGTH.take(total), level, max(sigma, 1e-3), seeing, galaxy_extent(half, level, sigma), below, np.full_like(light, level))
@@ -163,7 +167,7 @@ def detect(
     field.compact -= np.median(field.compact[::4, ::4])
     options = dict(thresh=threshold*field.sigma, minarea=max(3, len(image)//64), clean=False, segmentation_map=True)
     with EXTRACTING:
-        try: field.sources, field.segments = sep.extract(field.compact, **options, deblend_nthresh=16, deblend_cont=.001) # more levels find no more stars, and take twice the time
+        try: field.sources, field.segments = sep.extract(field.compact, **options, deblend_nthresh=8, deblend_cont=.001) # more levels find no more stars, and take half as long again
         except Exception: # sep raises this class itself when one blend holds more sources than its buffers
             field.sources, field.segments = sep.extract(field.compact, **options, deblend_cont=1.) # blends stay blends
     return field
@@ -179,13 +183,13 @@ def circle_sums(
     x, y = (np.repeat(sources[name], len(radii)) for name in "xy")
     return sep.sum_circle(light, x, y, np.tile(radii, len(sources)), subpix=steps)[0].reshape(len(sources), -1)
 
-CIRCLES = np.array([.25, .36, .5, .7, 1., 1.4, 2., 2.8]) # radii, in units of the seeing
+CIRCLES = np.array([.25, .36, .5, .7, 1., 1.4, 2.]) # radii, in units of the seeing
 INNER, OUTER = 1, 3 # two of them: 0.36 and 0.7
 
 def growth(
     light:np.ndarray, # (H,W) float32
     field:Field, # with sources
-) -> np.ndarray: # (n,8) logarithm of the light within each circle
+) -> np.ndarray: # (n,7) logarithm of the light within each circle
     "Logarithm of the light within `CIRCLES`, not below a third of the sky's noise."
     # The edge of a large circle holds little of its light: whole pixels will do.
     sums = [circle_sums(light, field.sources, radii*field.seeing, steps) for radii, steps in ((CIRCLES[CIRCLES < 1], 5), (CIRCLES[CIRCLES >= 1], 1))]
@@ -198,8 +202,7 @@ def band_light(
     "Light of the sources in each band, above the ring around them."
     x, y, near, far = field.sources["x"], field.sources["y"], 1.4*field.seeing, 2.1*field.seeing
     radii, sums = CIRCLES[[INNER, OUTER]]*field.seeing, []
-    for channel in (2, 1, 0):
-        band = image[..., channel]*field.strength
+    for band in np.ascontiguousarray(image.transpose(2, 0, 1)[::-1])*field.strength:
         around = sep.sum_circann(band, x, y, near, far, subpix=1)[0]/(np.pi*(far**2 - near**2))
         sums.append(circle_sums(band, field.sources, radii, 5) - around[:, None]*np.pi*radii**2)
     sums = np.stack(sums, 2)/field.sigma
@@ -236,7 +239,7 @@ def describe(
     brightest, darkest = image[row, column].max(1)/255, image[row, column].min(1)/255
     signal = np.exp(sharp[:, OUTER])/sigma/(np.sqrt(np.pi)*CIRCLES[OUTER]*seeing)
     columns = {f"growth_{k}": step for k, step in enumerate(np.diff(sharp, axis=1).T)}
-    columns |= {f"halo_{k}": wide[:, k] - wide[:, OUTER] for k in (INNER, 4, 5, 6, 7)}
+    columns |= {f"halo_{k}": wide[:, k] - wide[:, OUTER] for k in (INNER, 4, 5, 6)}
     columns |= dict(on_top=wide[:, OUTER] - sharp[:, OUTER], a=np.log(a), b=np.log(b), elongation=np.log(a/b), area=np.log(s["npix"]/seeing**2),
         signal=np.log(np.maximum(signal, .1)), peak=np.arcsinh(peak), peakedness=np.log(np.maximum(s["peak"]/np.maximum(s["cpeak"], .1*sigma), .1)),
         mean=np.log(np.maximum(s["flux"]/sigma, .1)/np.maximum(peak, .1)/s["npix"]), below=np.arcsinh(below), contrast=peak/np.maximum(peak + below, 1e-3),

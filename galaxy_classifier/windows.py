@@ -32,7 +32,7 @@ def window_mean(
     for axis in (0, 1):
         rows = total.swapaxes(0, axis)
         count = len(rows) - window + 1
-        total = (rows[:count] + rows[1:count + 1])
+        total = rows[:count] + rows[1:count + 1]
         for start in range(2, window): total += rows[start:count + start]
         total = total.swapaxes(0, axis)
     total *= 1/window**2
