@@ -26,7 +26,7 @@ from .morphology import FEATURES
 from .preprocessing import PreprocessingParameters, preprocess_rows
 
 # %% ../nbs/02a_survey.ipynb #cell-005
-VERSION = 2 # of what preprocessing does: results of another version are not gone on with
+VERSION = 3 # of what preprocessing does: results of another version are not gone on with
 
 def arrays_of(
     count:int, # N images
