@@ -24,7 +24,9 @@ from torch.nn import functional as F
 from . import __version__
 from .core import GalaxyError, atomic_path, command, load_json, pick_device, progress, save_json
 from .data import Store, make_loader
-from .model import GalaxyNetwork, load_model, prepare_images, read_checkpoint, to_plain
+from .checkpoints import load_model, read_checkpoint
+from .export import to_plain
+from .model import GalaxyNetwork, prepare_images
 from .search import model_file
 from .training import git_commit, hardware, plot_history, start_tracking
 

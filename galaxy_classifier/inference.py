@@ -6,18 +6,17 @@
 __all__ = ['Predictor', 'find_pictures', 'prepare_file', 'predict_files', 'find_model', 'galaxy_predict']
 
 # %% ../nbs/07_inference.ipynb #cell-003
-import json
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-import onnxruntime
 import pandas as pd
 from fastcore.script import Param, store_true
 from joblib import Parallel, delayed
 
 from .core import GalaxyError, atomic_path, command, progress
+from .model_file import open_model
 from .pictures import IMAGE_SUFFIXES, read_image, resize_picture, say_resized
 from .preprocessing import PreprocessingParameters, preprocess_image
 
@@ -28,17 +27,12 @@ class Predictor:
         path:str|Path, # model.onnx from galaxy-train
         threads:int=0, # of the network; 0 takes all cores
     ):
-        self.path, options = Path(path), onnxruntime.SessionOptions()
-        if not self.path.is_file(): raise GalaxyError(f"{path} does not exist; expected model.onnx, or a directory of galaxy-train that holds one.")
-        options.intra_op_num_threads, options.log_severity_level = threads, 4
-        try: self.session = onnxruntime.InferenceSession(self.path, options, providers=["CPUExecutionProvider"])
-        except Exception as error: # onnxruntime has a class of its own for each cause, without a common base
-            raise GalaxyError(f"{path} cannot be read as an ONNX model ({type(error).__name__}); expected model.onnx from galaxy-train.") from None
-        stored = self.session.get_modelmeta().custom_metadata_map
-        try: metadata = {key: json.loads(stored[key]) for key in ("classes", "image_size", "cleaned", "preprocessing")}
-        except (KeyError, ValueError) as error: raise GalaxyError(f"{path} lacks the metadata of this project ({error}); expected model.onnx from galaxy-train.") from None
-        self.classes, self.image_size, self.cleaned = metadata["classes"], metadata["image_size"], metadata["cleaned"]
-        self.parameters = PreprocessingParameters.from_dict(metadata["preprocessing"])
+        self.path = Path(path)
+        self.session, notes = open_model(path, threads)
+        missing = {"classes", "image_size", "cleaned", "preprocessing"} - set(notes)
+        if missing: raise GalaxyError(f"{path} lacks the metadata of this project ({', '.join(sorted(missing))}); expected model.onnx from galaxy-train.")
+        self.classes, self.image_size, self.cleaned = notes["classes"], notes["image_size"], notes["cleaned"]
+        self.parameters = PreprocessingParameters.from_dict(notes["preprocessing"])
 
     def __repr__(self): return f"Predictor({str(self.path)!r}, {len(self.classes)} classes, pictures of {self.image_size} px)"
 

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['RECIPES', 'SCHEDULES', 'EXPERIMENT', 'TrainingConfig', 'augmenter', 'Augment', 'GalaxyModule', 'Keeper',
            'start_tracking', 'git_commit', 'hardware', 'quiet_trainer', 'run_trainer', 'plot_history', 'fit',
-           'conclude', 'galaxy_train']
+           'conclude', 'parse_widths', 'galaxy_train']
 
 # %% ../nbs/05_training.ipynb #cell-002
 import logging
@@ -34,11 +34,12 @@ from sqlalchemy.exc import SQLAlchemyError
 from torch import nn
 from torchmetrics.classification import MulticlassAccuracy, MulticlassF1Score
 
+from .checkpoints import load_model, save_checkpoint
 from .core import GalaxyError, atomic_path, command, pick_device, save_json
 from .data import Store, make_loader
+from .export import export_onnx
 from .loss import ClassBalancedFocalLoss
-from .model import (build_model, export_onnx, load_model, normalise, prepare_images, resize_images, save_checkpoint,
-                                     to_unit)
+from .model import build_model, compile_network, matched_widths, normalise, prepare_images, resize_images, to_unit
 
 # %% ../nbs/05_training.ipynb #cell-005
 RECIPES = "reference", "sky" # of augmentation
@@ -50,6 +51,7 @@ class TrainingConfig:
     model:str = "reference" # see `MODELS`
     group:str|None = None # see `GROUPS`; None takes the model's own
     size:int = 129 # H = W of the network's input, pixels
+    widths:tuple[int, ...]|None = None # of a steerable network, see `WIDTHS`; None takes the usual ones
     recipe:str = "reference" # augmentation, see `RECIPES`
     epochs:int = 100 # at most
     batch_size:int = 16 # images a step
@@ -65,8 +67,10 @@ class TrainingConfig:
     clip:float = 1. # norm of the gradient at most
     cleaned:bool = True # train on star-free images
     seed:int = 0 # of weights, order and augmentation
+    compile:bool = False # let `torch.compile` join the network's steps: it pays after some minutes of training
 
     def __post_init__(self):
+        if self.widths is not None: object.__setattr__(self, "widths", tuple(self.widths)) # JSON knows lists only
         for name, known in dict(recipe=RECIPES, schedule=SCHEDULES).items():
             if getattr(self, name) not in known: raise GalaxyError(f"no {name} {getattr(self, name)!r}; expected {' or '.join(known)}.")
         for name in ("epochs", "batch_size", "learning_rate", "factor", "patience", "early_stopping", "clip"):
@@ -266,8 +270,9 @@ def fit(
     store.asymmetries # fails now if the store was not preprocessed: inference measures them in any case
     train, valid = (make_loader(store, part, config.batch_size, part == "train", config.seed, workers, config.cleaned) for part in ("train", "valid"))
     lightning.seed_everything(config.seed, verbose=False)
-    network = build_model(config.model, config.group, len(store.classes), config.size, store.measures.shape[1])
+    network = build_model(config.model, config.group, len(store.classes), config.size, store.measures.shape[1], config.widths)
     if start: network = load_model(start, network.config)
+    if config.compile: compile_network(network)
     module, keeper = GalaxyModule(config, store.counts("train"), network.train()), Keeper(folder, store, quiet)
     folder.mkdir(parents=True, exist_ok=True)
     save_json(folder/"config.json", asdict(config))
@@ -302,13 +307,24 @@ def conclude(
     return summary
 
 # %% ../nbs/05_training.ipynb #cell-028
+def parse_widths(
+    words:str|None, # as on the command line
+    group:str|None, # see `GROUPS`
+) -> tuple[int, ...]|None: # for `build_model`
+    "Widths from `4,8,12,16,20` or `matched`. Raises `GalaxyError` for anything else."
+    if words is None: return None
+    if words == "matched": return matched_widths(group or "C4")
+    try: return tuple(map(int, words.split(",")))
+    except ValueError: raise GalaxyError(f"widths {words!r} given; expected whole numbers with commas between, or matched.") from None
+
 @command
 def galaxy_train(
     store:Path=Path("data"), # the store to learn from, filled by galaxy-data and preprocessed
     output:Path=Path("runs/latest"), # directory of the run: best.pt, model.onnx, history, summary
-    model:str=TrainingConfig.model, # reference (steerable) or cnn
-    group:str=None, # symmetry of the reference model: C1, C2, C4, C8, D1, D2, D4 or D8; C4 if not given
+    model:str=TrainingConfig.model, # reference (steerable), residual (steerable, deeper) or cnn
+    group:str=None, # symmetry of a steerable model: C1, C2, C4, C8, C16, D1, D2, D4, D8 or D16; C4 if not given
     size:int=TrainingConfig.size, # side of the network's input in pixels, best 8k + 1
+    widths:str=None, # fields in each block, with commas between, or "matched": as many parameters as the usual C4 network
     recipe:str=TrainingConfig.recipe, # augmentation: reference, or sky (any angle, mirror images, noise)
     schedule:str=TrainingConfig.schedule, # of the learning rate: plateau (falls when stuck), or one-cycle (up, then down to nothing)
     epochs:int=TrainingConfig.epochs, # at most
@@ -322,12 +338,13 @@ def galaxy_train(
     early_stopping:int=TrainingConfig.early_stopping, # epochs without a better validation accuracy before the end
     with_stars:store_true=False, # train on the images as they are, stars included
     seed:int=TrainingConfig.seed, # of weights, order and augmentation
+    compile:store_true=False, # join the network's steps with torch.compile; needs a C++ compiler, pays after some minutes
     device:str="auto", # auto, cpu, cuda, cuda:1, mps
     workers:int=None, # processes that read; chosen by the device if not given
     start:Path=None, # a checkpoint (best.pt) of the same network to begin from
 ):
     "Train a network on a store; metrics go to MLflow (SQLite here, or MLFLOW_TRACKING_URI)."
-    config = TrainingConfig(model=model, group=group, size=size, recipe=recipe, schedule=schedule, epochs=epochs, batch_size=batch_size,
+    config = TrainingConfig(model=model, group=group, size=size, widths=parse_widths(widths, group), compile=compile, recipe=recipe, schedule=schedule, epochs=epochs, batch_size=batch_size,
                             learning_rate=learning_rate, weight_decay=weight_decay, beta=beta, gamma=gamma, label_smoothing=label_smoothing, patience=patience, early_stopping=early_stopping, cleaned=not with_stars, seed=seed)
     opened = Store(store)
     opened.asymmetries # fails before MLflow makes its files
