@@ -22,17 +22,20 @@ from fastcore.script import anno_parser
 from filelock import FileLock, Timeout
 
 # %% ../nbs/00_core.ipynb #cell-006
+os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1") # "transparent huge pages"; ignored where the system has none
+
+# %% ../nbs/00_core.ipynb #cell-009
 GALAXY10_CLASSES = (
     "Disturbed", "Merging", "Round Smooth", "In-between Round Smooth", "Cigar Shaped Smooth",
     "Barred Spiral", "Unbarred Tight Spiral", "Unbarred Loose Spiral",
     "Edge-on without Bulge", "Edge-on with Bulge",
 )
 
-# %% ../nbs/00_core.ipynb #cell-009
+# %% ../nbs/00_core.ipynb #cell-012
 class GalaxyError(ValueError):
     "Something the user can fix; the message says what was given, what was expected and what to do next."
 
-# %% ../nbs/00_core.ipynb #cell-012
+# %% ../nbs/00_core.ipynb #cell-015
 @contextmanager
 def atomic_path(
     path:str|Path, # the final name
@@ -48,7 +51,7 @@ def atomic_path(
     finally:
         temporary.unlink(missing_ok=True)
 
-# %% ../nbs/00_core.ipynb #cell-015
+# %% ../nbs/00_core.ipynb #cell-018
 def save_array(
     path:str|Path, # a `.npy` file
     array:np.ndarray, # any shape, no object dtype
@@ -75,7 +78,7 @@ def load_json(
     if not isinstance(content, dict): raise GalaxyError(f"{path} holds a {type(content).__name__}; expected a JSON object.")
     return content
 
-# %% ../nbs/00_core.ipynb #cell-018
+# %% ../nbs/00_core.ipynb #cell-021
 @contextmanager
 def claim(
     path:str|Path, # the file or directory to be written
@@ -93,7 +96,7 @@ def claim(
         holder = note.read_text() if note.is_file() else "another process"
         raise GalaxyError(f"{path} is being written by {holder}; wait for it, or choose another place.") from None
 
-# %% ../nbs/00_core.ipynb #cell-021
+# %% ../nbs/00_core.ipynb #cell-024
 def random_generator(
     seed:int, # the user's seed
     *keys:int, # what the numbers are for: an image's index, an epoch
@@ -101,7 +104,7 @@ def random_generator(
     "A generator that depends on `seed` and `keys` only, not on what was drawn before."
     return np.random.default_rng([seed, *keys])
 
-# %% ../nbs/00_core.ipynb #cell-024
+# %% ../nbs/00_core.ipynb #cell-027
 def pick_device(
     name:str="auto", # "auto", or a torch device such as "cpu", "cuda:0", "mps"
 ): # a torch.device
@@ -116,7 +119,7 @@ def pick_device(
         reason = str(error).splitlines()[0]
         raise GalaxyError(f"device {name!r} cannot be used here ({reason}); give 'auto' or 'cpu'.") from None
 
-# %% ../nbs/00_core.ipynb #cell-027
+# %% ../nbs/00_core.ipynb #cell-030
 PROGRESS_SECONDS = 15. # between two lines where there is no terminal
 
 def progress(
@@ -141,7 +144,7 @@ def progress(
             print(f"{label}: {count}/{total or '?'} {unit}, {rate:.1f} {unit}/s{left}", file=sys.stderr, flush=True)
             shown = now
 
-# %% ../nbs/00_core.ipynb #cell-030
+# %% ../nbs/00_core.ipynb #cell-033
 def parse_words(
     function:Callable, # its parameters carry docments, which become the help text
     name:str, # of the command, for the usage line

@@ -133,7 +133,10 @@ class EquivariantFeatures(nn.Module):
 
         self.run = run_layers # or what `compile_network` makes of it
 
-    def forward(self, images): return self.run(self.layers, self.resize(images*self.mask.mask), expand_filters(self.layers))
+    def forward(self, images):
+        # With channels last, convolutions and poolings need not reorder their maps.
+        maps = self.resize(images*self.mask.mask).contiguous(memory_format=torch.channels_last)
+        return self.run(self.layers, maps, expand_filters(self.layers))
 
     def definition(self,
         images:torch.Tensor, # (N,3,size,size)

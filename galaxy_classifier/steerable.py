@@ -4,8 +4,9 @@
 
 # %% auto #0
 __all__ = ['GROUPS', 'Sizes', 'SHORT_WAYS', 'make_group', 'fields_of', 'SteerableConvolution', 'ResidualBlock', 'norm_and_relu',
-           'field_sums', 'on_channels', 'FusedNorm', 'sizes_of', 'drop_masks', 'norm_relu_dropout', 'move_statistics',
-           'expand_filters', 'group_maximum', 'run_residual', 'walk', 'run_layers', 'largest_difference']
+           'field_sums', 'on_channels', 'pixel_sums', 'FusedNorm', 'sizes_of', 'drop_masks', 'norm_relu_dropout',
+           'move_statistics', 'expand_filters', 'group_maximum', 'run_residual', 'walk', 'run_layers',
+           'largest_difference']
 
 # %% ../nbs/03a_steerable.ipynb #cell-002
 import warnings
@@ -122,6 +123,17 @@ def on_channels(
     pieces = values.split([count for _, count in sizes])
     return torch.cat([piece.repeat_interleave(size) for piece, (size, _) in zip(pieces, sizes)]).to(like.dtype)[None, :, None, None]
 
+def pixel_sums(
+    maps:torch.Tensor, # (N,C,H,W)
+    other:torch.Tensor|None=None, # (N,C,H,W) to multiply by
+) -> torch.Tensor: # (C,) float64
+    "Sum of the maps, or of their products, over all pixels of a channel."
+    if other is maps: return torch.linalg.vector_norm(maps, dim=(2, 3), dtype=torch.float32).double().square().sum(0)
+    if maps.is_contiguous(): # channel by channel
+        pixels = maps.flatten(2)
+        return (pixels.sum(2, dtype=torch.float32) if other is None else torch.einsum("ncp,ncp->nc", pixels, other.flatten(2))).double().sum(0)
+    return (maps if other is None else maps*other).sum((2, 3), dtype=torch.float32).double().sum(0)
+
 class FusedNorm(torch.autograd.Function):
     "Norm, ReLU and dropout of fields in training, by hand."
     @staticmethod
@@ -134,11 +146,9 @@ class FusedNorm(torch.autograd.Function):
         gain:float, # 1/(1 − p)
     ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]: # (N,C,H,W); mean and variance, (F,) float64
         "Maps, and the statistics that evaluation will need."
-        pixels = maps.flatten(2)
         count = torch.cat([maps.new_full((number,), size*maps.numel()/maps.shape[1], dtype=torch.float64) for size, number in sizes])
-        mean = field_sums(pixels.sum(2, dtype=torch.float32).double().sum(0), sizes)/count
-        square = field_sums(torch.linalg.vector_norm(pixels, dim=2, dtype=torch.float32).double().square().sum(0), sizes)/count
-        variance = (square - mean.square()).clamp_min(0)
+        mean = field_sums(pixel_sums(maps), sizes)/count
+        variance = (field_sums(pixel_sums(maps, maps), sizes)/count - mean.square()).clamp_min(0)
         scale = weight.double()*(variance + epsilon).rsqrt()
         out = torch.addcmul(on_channels(gain*(bias.double() - mean*scale), sizes, maps), maps, on_channels(gain*scale, sizes, maps)).relu_()
         for piece, mask, (size, number) in zip(out.split([size*number for size, number in sizes], 1), masks, sizes):
@@ -153,8 +163,7 @@ class FusedNorm(torch.autograd.Function):
         maps, out, weight = context.saved_tensors
         mean, inverse, count, sizes, gain = context.rest
         change = torch.ops.aten.threshold_backward(change, out, 0) # also where a field was dropped: there, too, `out` is 0
-        of_bias = gain*field_sums(change.flatten(2).sum(2, dtype=torch.float32).double().sum(0), sizes)
-        with_maps = gain*field_sums(torch.einsum("ncp,ncp->nc", change.flatten(2), maps.flatten(2)).double().sum(0), sizes) # three times as fast as `vecdot`
+        of_bias, with_maps = (gain*field_sums(pixel_sums(change, other), sizes) for other in (None, maps))
         of_weight, scale = inverse*(with_maps - mean*of_bias), weight.double()*inverse
         slope = -scale*inverse*of_weight/count
         of_maps = torch.addcmul(on_channels(-scale*of_bias/count - slope*mean, sizes, maps), maps, on_channels(slope, sizes, maps))

@@ -1,0 +1,155 @@
+"""Speed and memory of the network: escnn, the fast path, compiled, exported, beside a plain CNN and a ResNet-18.
+
+    python benchmarks/model.py                          # 257 px, batches of 16, 5 minutes on 2 cores
+    python benchmarks/model.py --device cuda            # bfloat16, channels last
+    python benchmarks/model.py --output results/model.json
+
+Each way runs in a process of its own, so that its peak memory is its own, and all take turns, so that a machine that slows down slows all of them.
+"""
+import argparse
+import json
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from contextlib import nullcontext
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import nn
+from torch.nn import functional as F
+from torch.utils.flop_counter import FlopCounterMode
+
+from galaxy_classifier.core import GALAXY10_CLASSES, save_json
+from galaxy_classifier.export import export_onnx, to_plain
+from galaxy_classifier.loss import ClassBalancedFocalLoss
+from galaxy_classifier.model import GalaxyNetwork, build_model, classifier_head, compile_network, symmetry_network
+from galaxy_classifier.model_file import open_model
+from galaxy_classifier.training import git_commit, hardware
+
+TRAINING = "escnn", "fast path", "fast path, compiled", "plain CNN", "ResNet-18, narrow"
+INFERENCE = "escnn, evaluated", "fast path, evaluated", "plain twin", "ONNX"
+
+
+class Block(nn.Module):
+    """A basic block of a ResNet (He et al. 2016)."""
+    def __init__(self, inner, outer, stride):
+        super().__init__()
+        self.body = nn.Sequential(nn.Conv2d(inner, outer, 3, stride, 1, bias=False), nn.BatchNorm2d(outer), nn.ReLU(inplace=True), nn.Conv2d(outer, outer, 3, 1, 1, bias=False), nn.BatchNorm2d(outer))
+        self.shortcut = nn.Identity() if stride == 1 and inner == outer else nn.Sequential(nn.Conv2d(inner, outer, 1, stride, bias=False), nn.BatchNorm2d(outer))
+
+    def forward(self, maps): return F.relu(self.body(maps) + self.shortcut(maps), inplace=True)
+
+
+def resnet18(size, width=64):
+    """ResNet-18 with the head of this project; at the usual width of 64 its cost at 257 px is near the reference network's."""
+    stem = [nn.Conv2d(3, width, 7, 2, 3, bias=False), nn.BatchNorm2d(width), nn.ReLU(inplace=True), nn.MaxPool2d(3, 2, 1)]
+    stages = [Block(max(width, outer//2) if first else outer, outer, 2 if first and outer > width else 1) for outer in (width, 2*width, 4*width, 8*width) for first in (True, False)]
+    return GalaxyNetwork(nn.Sequential(*stem, *stages), symmetry_network(16, 8), classifier_head((8*width + 8, 128, 64, 10), .3), dict(name="resnet18", group="C1", classes=10, size=size, measures=1))
+
+
+def network_of(name, size):
+    """The network of a row of the table."""
+    torch.manual_seed(0)
+    if name.startswith("ResNet"): return resnet18(size)
+    model = build_model("cnn" if "CNN" in name else "reference", size=size)
+    if name.startswith("escnn"): model.features.forward = model.features.definition
+    return compile_network(model) if "compiled" in name else model
+
+
+def gigaflop(model, size):
+    """Arithmetic of one picture forwards, multiplications and additions counted apart, in 10⁹."""
+    plain = to_plain(model.eval())
+    with FlopCounterMode(display=False) as counter, torch.no_grad(): plain(torch.zeros(1, 3, size, size), torch.zeros(1, 1))
+    return counter.get_total_flops()/1e9
+
+
+def peak_arithmetic(device, seconds=1.5):
+    """What a large product of matrices reaches here, in 10⁹ operations a second."""
+    dtype = torch.bfloat16 if device.type == "cuda" else torch.float32
+    side = 8192 if device.type == "cuda" else 2048
+    left, right, best, start = torch.randn(side, side, device=device, dtype=dtype), torch.randn(side, side, device=device, dtype=dtype), 0., time.perf_counter()
+    while time.perf_counter() - start < seconds:
+        wait(device); begun = time.perf_counter()
+        left@right
+        wait(device); best = max(best, 2*side**3/(time.perf_counter() - begun)/1e9)
+    return best
+
+
+def wait(device):
+    """Until a GPU has done what it was told."""
+    if device.type == "cuda": torch.cuda.synchronize(device)
+
+
+def memory(device):
+    """Peak so far, in GB."""
+    return torch.cuda.max_memory_allocated(device)/1e9 if device.type == "cuda" else resource.getrusage(resource.RUSAGE_SELF).ru_maxrss/1e6
+
+
+def measure(name, device, size, batch, repeats):
+    """Seconds of a step (the best of several), and the memory that steps take beyond network and data."""
+    model, training = network_of(name, size).to(device), name in TRAINING
+    images, measures, labels = torch.randn(batch, 3, size, size, device=device), torch.rand(batch, 1, device=device), torch.arange(batch, device=device) % 10
+    half = torch.autocast("cuda", torch.bfloat16) if device.type == "cuda" else nullcontext()
+    if device.type == "cuda": images = images.contiguous(memory_format=torch.channels_last)
+    if name == "ONNX":
+        with tempfile.TemporaryDirectory() as folder: session, _ = open_model(export_onnx(model, Path(folder)/"model.onnx", GALAXY10_CLASSES, image_size=size))
+        stored = dict(images=np.zeros((batch, size, size, 3), np.uint8), asymmetry=np.zeros((batch, 1), np.float32))
+        def step(): session.run(None, stored)
+    elif training:
+        loss, optimizer = ClassBalancedFocalLoss(np.full(10, 100)).to(device), torch.optim.RAdam(model.train().parameters(), 1e-3)
+        def step():
+            optimizer.zero_grad()
+            with half: scores = model(images, measures)
+            loss(scores, labels).backward()
+            nn.utils.clip_grad_norm_(model.parameters(), 1.)
+            optimizer.step()
+    else:
+        model = to_plain(model) if name == "plain twin" else model.eval()
+        def step():
+            with torch.no_grad(), half: model(images, measures)
+    before, seconds = memory(device), []
+    for turn in range(repeats + 1): # the first one warms up
+        wait(device); start = time.perf_counter()
+        step()
+        wait(device)
+        if turn: seconds.append(time.perf_counter() - start)
+    return dict(seconds=min(seconds), gigabytes=memory(device) - before)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--device", default="cpu", help="cpu or cuda")
+    parser.add_argument("--size", type=int, default=257, help="side of the input, pixels")
+    parser.add_argument("--batch", type=int, default=16, help="pictures in a step")
+    parser.add_argument("--repeats", type=int, default=3, help="steps in each turn; the best counts")
+    parser.add_argument("--turns", type=int, default=2, help="how often all take turns")
+    parser.add_argument("--output", type=Path, help="a JSON file for the figures")
+    parser.add_argument("--one", help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    device = torch.device(options.device)
+    if options.one: print(json.dumps(measure(options.one, device, options.size, options.batch, options.repeats))); return
+    rows = {}
+    for turn in range(options.turns):
+        for name in TRAINING + INFERENCE:
+            words = [sys.executable, __file__, "--one", name, *(word for key in ("device", "size", "batch", "repeats") for word in (f"--{key}", str(getattr(options, key))))]
+            found = json.loads(subprocess.run(words, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, check=True).stdout.splitlines()[-1])
+            known = rows.setdefault(name, found)
+            rows[name] = {key: min(known[key], found[key]) for key in found}
+            print(f"turn {turn + 1}/{options.turns}: {name} {found['seconds']:.3f} s", file=sys.stderr, flush=True)
+    peak = peak_arithmetic(device)
+    for name, row in rows.items():
+        row["gigaflop"] = gigaflop(network_of("fast path" if name in INFERENCE or "compiled" in name else name, options.size), options.size)*options.batch*(3 if name in TRAINING else 1)
+        row["floors"] = row["seconds"]*peak/row["gigaflop"] # how many times the time that the arithmetic alone takes
+        base = rows["escnn" if name in TRAINING else "escnn, evaluated"]
+        row |= dict(faster=base["seconds"]/row["seconds"], memory=row["gigabytes"]/base["gigabytes"])
+    table = pd.DataFrame(rows).T[["seconds", "faster", "gigabytes", "memory", "gigaflop", "floors"]]
+    print(f"{options.size} px, batches of {options.batch}, {hardware(device)}; a product of matrices reaches {peak:.0f} GFLOP/s", table.to_string(float_format="{:.3g}".format), sep="\n")
+    if options.output: save_json(options.output, dict(commit=git_commit(), hardware=hardware(device), size=options.size, batch=options.batch, gigaflop_per_second=peak, rows=rows))
+
+
+if __name__ == "__main__":
+    main()
