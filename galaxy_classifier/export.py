@@ -67,10 +67,10 @@ def plain_layers(
     for layer in layers:
         if isinstance(layer, enn.R2Conv): plain.append(layer.export())
         elif isinstance(layer, enn.InnerBatchNorm):
-            norm, behind = layer.export().eval(), bool(plain) and isinstance(plain[-1], nn.Conv2d) and plain[-1].groups == 1
-            if behind: plain[-1] = nn.utils.fusion.fuse_conv_bn_eval(plain[-1].eval(), norm)
+            norm = layer.export().eval()
+            if plain and isinstance(plain[-1], nn.Conv2d): plain[-1] = nn.utils.fusion.fuse_conv_bn_eval(plain[-1].eval(), norm)
             else: plain.append(norm)
-        elif isinstance(layer, enn.ReLU): plain.append(nn.ReLU(inplace=behind)) # elsewhere a shortcut still needs what came in
+        elif isinstance(layer, enn.ReLU): plain.append(nn.ReLU(inplace=True))
         elif isinstance(layer, enn.PointwiseAvgPoolAntialiased): plain.append(blur_pool(layer))
         elif isinstance(layer, enn.GroupPooling): plain.append(GroupMax(len(layer.in_type)//2))
         elif isinstance(layer, ResidualBlock): plain.append(Residual(plain_layers(layer.body), layer.shortcut.export() if layer.shortcut else nn.Identity()))

@@ -97,6 +97,7 @@ def sigmoid_terms(
 ACTIVATIONS = dict(softmax=softmax_terms, sigmoid=sigmoid_terms)
 REDUCTIONS = dict(none=lambda loss: loss, mean=torch.mean, sum=torch.sum)
 
+# %% ../nbs/03_loss.ipynb #cell-017
 def focal_loss(
     logits:torch.Tensor, # (B,C) scores, C ≥ 2
     targets:torch.Tensor, # (B,) class numbers
@@ -112,7 +113,7 @@ def focal_loss(
     loss = ACTIVATIONS[activation](logits, picked, gamma, label_smoothing)
     return REDUCTIONS[reduction](loss if weights is None else loss*weights.to(loss)[targets])
 
-# %% ../nbs/03_loss.ipynb #cell-024
+# %% ../nbs/03_loss.ipynb #cell-025
 class ClassBalancedFocalLoss(nn.Module):
     "Focal loss weighted by the inverse effective number of each class (Cui et al. 2019, eq. 13)."
     def __init__(self,

@@ -114,6 +114,7 @@ def residual_layers(
         inner = outer
     return [*layers, *norm_and_relu(inner), enn.GroupPooling(inner)]
 
+# %% ../nbs/04_model.ipynb #cell-015
 class EquivariantFeatures(nn.Module):
     "Steerable layers between a mask and a group pooling: (N,3,size,size) to (N,2n,h,w)."
     def __init__(self,
@@ -145,7 +146,7 @@ class EquivariantFeatures(nn.Module):
         masked = self.mask(enn.GeometricTensor(images, self.input_type)).tensor
         return self.layers(enn.GeometricTensor(self.resize(masked), self.input_type)).tensor
 
-# %% ../nbs/04_model.ipynb #cell-020
+# %% ../nbs/04_model.ipynb #cell-021
 class GalaxyNetwork(nn.Module):
     "Class scores from pictures and asymmetries."
     def __init__(self,
@@ -180,7 +181,7 @@ def check_input(
             bad = (~given.isfinite()).flatten(1).any(1).nonzero().flatten().tolist()
             raise GalaxyError(f"{name} hold numbers that are not finite, at batch index {', '.join(map(str, bad[:10]))}{' and others' if len(bad) > 10 else ''}.")
 
-# %% ../nbs/04_model.ipynb #cell-021
+# %% ../nbs/04_model.ipynb #cell-022
 def symmetry_network(
     hidden:int, # width within
     out:int, # S features
@@ -200,7 +201,7 @@ def classifier_head(
         layers += [nn.Linear(inner, outer), nn.BatchNorm1d(outer), nn.ELU(), nn.Dropout(dropout)]
     return nn.Sequential(*layers, nn.Linear(*widths[-2:]))
 
-# %% ../nbs/04_model.ipynb #cell-022
+# %% ../nbs/04_model.ipynb #cell-023
 def steerable_network(
     name:str, # "reference" or "residual"
     group:str, # see `GROUPS`
@@ -220,7 +221,7 @@ def steerable_network(
 
 LAYERS = dict(reference=reference_layers, residual=residual_layers)
 
-# %% ../nbs/04_model.ipynb #cell-024
+# %% ../nbs/04_model.ipynb #cell-025
 def plain_block(
     inner:int, # channels in
     outer:int, # channels out
@@ -249,7 +250,7 @@ def cnn_network(
         if isinstance(layer, nn.Linear): nn.init.zeros_(layer.bias)
     return network
 
-# %% ../nbs/04_model.ipynb #cell-025
+# %% ../nbs/04_model.ipynb #cell-026
 MODELS = dict(reference=steerable_network, residual=steerable_network, cnn=cnn_network)
 
 def build_model(
@@ -283,7 +284,7 @@ def compile_network(
     else: model.features.compile()
     return model
 
-# %% ../nbs/04_model.ipynb #cell-033
+# %% ../nbs/04_model.ipynb #cell-034
 @lru_cache
 def coefficients(
     group:str, # see `GROUPS`
@@ -311,7 +312,7 @@ def matched_widths(
     candidates = {tuple(max(1, round(scale*width)) for width in usual) for scale in scales}
     return min(sorted(candidates), key=lambda widths: abs(width_parameters(group, widths) - wanted))
 
-# %% ../nbs/04_model.ipynb #cell-036
+# %% ../nbs/04_model.ipynb #cell-037
 def is_leaf(
     layer:nn.Module,
 ) -> bool: # escnn's layers hold parts of their own, which are no layers

@@ -53,6 +53,7 @@ def border(
     width = max(2, light.shape[0]//16)
     return np.concatenate([light[:width].ravel(), light[-width:].ravel(), light[width:-width, :width].ravel(), light[width:-width, -width:].ravel()])
 
+# %% ../nbs/01f_photometry.ipynb #cell-007
 def border_sky(
     light:np.ndarray, # (H,W)
 ) -> tuple[float, float]: # level and σ
@@ -70,7 +71,7 @@ def counted_sky(
     level = counted_median(counts, light_of)
     return float(level), 1.4826*float(counted_median(counts, np.abs(light_of - level)))
 
-# %% ../nbs/01f_photometry.ipynb #cell-009
+# %% ../nbs/01f_photometry.ipynb #cell-010
 def find_galaxy(
     light:np.ndarray, # (H,W) float64 above the sky, C-contiguous
 ) -> tuple[np.void, np.ndarray]|None: # sep's entry of the object, (H,W) True on its pixels and 2 … on others; None without any light

@@ -297,6 +297,7 @@ class RowWriter:
         self.file.seek(self.offset + row*self.stride)
         self.file.write(np.ascontiguousarray(values, self.dtype))
 
+# %% ../nbs/02_preprocessing.ipynb #cell-033
 def preprocess_rows(
     store:Path, # the store's directory
     folder:Path, # where the unfinished results are: images_cleaned.npy, asymmetries.npy, masked.npy, perhaps features.npy
@@ -315,7 +316,7 @@ def preprocess_rows(
     except Exception as error: raise GalaxyError(f"{store}: rows {start} to {stop - 1} cannot be preprocessed ({type(error).__name__}: {error}).") from None
     return start, stop
 
-# %% ../nbs/02_preprocessing.ipynb #cell-035
+# %% ../nbs/02_preprocessing.ipynb #cell-036
 def within_half_light(
     light:np.ndarray, # (H,W) float, of a picture without stars
     own:np.ndarray, # (H,W) bool, the galaxy's pixels

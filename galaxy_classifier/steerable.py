@@ -4,9 +4,9 @@
 
 # %% auto #0
 __all__ = ['GROUPS', 'Sizes', 'SHORT_WAYS', 'make_group', 'fields_of', 'SteerableConvolution', 'ResidualBlock', 'norm_and_relu',
-           'field_sums', 'on_channels', 'pixel_sums', 'FusedNorm', 'sizes_of', 'drop_masks', 'norm_relu_dropout',
-           'move_statistics', 'expand_filters', 'group_maximum', 'run_residual', 'walk', 'run_layers',
-           'largest_difference']
+           'field_sums', 'on_channels', 'precise', 'pixel_sums', 'FusedNorm', 'sizes_of', 'drop_masks',
+           'norm_relu_dropout', 'move_statistics', 'expand_filters', 'group_maximum', 'run_residual', 'walk',
+           'run_layers', 'largest_difference']
 
 # %% ../nbs/03a_steerable.ipynb #cell-002
 import warnings
@@ -123,17 +123,24 @@ def on_channels(
     pieces = values.split([count for _, count in sizes])
     return torch.cat([piece.repeat_interleave(size) for piece, (size, _) in zip(pieces, sizes)]).to(like.dtype)[None, :, None, None]
 
+def precise(
+    values:torch.Tensor, # of a floating-point type
+) -> torch.Tensor: # float64
+    "In 64 bits; Apple's GPUs have none, there it stays as it is."
+    return values if values.device.type == "mps" else values.double()
+
 def pixel_sums(
     maps:torch.Tensor, # (N,C,H,W)
     other:torch.Tensor|None=None, # (N,C,H,W) to multiply by
 ) -> torch.Tensor: # (C,) float64
     "Sum of the maps, or of their products, over all pixels of a channel."
-    if other is maps: return torch.linalg.vector_norm(maps, dim=(2, 3), dtype=torch.float32).double().square().sum(0)
+    if other is maps: return precise(torch.linalg.vector_norm(maps, dim=(2, 3), dtype=torch.float32)).square().sum(0)
     if maps.is_contiguous(): # channel by channel
         pixels = maps.flatten(2)
-        return (pixels.sum(2, dtype=torch.float32) if other is None else torch.einsum("ncp,ncp->nc", pixels, other.flatten(2))).double().sum(0)
-    return (maps if other is None else maps*other).sum((2, 3), dtype=torch.float32).double().sum(0)
+        return precise(pixels.sum(2, dtype=torch.float32) if other is None else torch.einsum("ncp,ncp->nc", pixels, other.flatten(2))).sum(0)
+    return precise((maps if other is None else maps*other).sum((2, 3), dtype=torch.float32)).sum(0)
 
+# %% ../nbs/03a_steerable.ipynb #cell-017
 class FusedNorm(torch.autograd.Function):
     "Norm, ReLU and dropout of fields in training, by hand."
     @staticmethod
@@ -146,11 +153,11 @@ class FusedNorm(torch.autograd.Function):
         gain:float, # 1/(1 − p)
     ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]: # (N,C,H,W); mean and variance, (F,) float64
         "Maps, and the statistics that evaluation will need."
-        count = torch.cat([maps.new_full((number,), size*maps.numel()/maps.shape[1], dtype=torch.float64) for size, number in sizes])
+        count = torch.cat([weight.new_full((number,), size*maps.numel()/maps.shape[1]) for size, number in sizes])
         mean = field_sums(pixel_sums(maps), sizes)/count
         variance = (field_sums(pixel_sums(maps, maps), sizes)/count - mean.square()).clamp_min(0)
-        scale = weight.double()*(variance + epsilon).rsqrt()
-        out = torch.addcmul(on_channels(gain*(bias.double() - mean*scale), sizes, maps), maps, on_channels(gain*scale, sizes, maps)).relu_()
+        scale = precise(weight)*(variance + epsilon).rsqrt()
+        out = torch.addcmul(on_channels(gain*(precise(bias) - mean*scale), sizes, maps), maps, on_channels(gain*scale, sizes, maps)).relu_()
         for piece, mask, (size, number) in zip(out.split([size*number for size, number in sizes], 1), masks, sizes):
             piece.unflatten(1, (number, size)).mul_(mask[:, :, None])
         context.save_for_backward(maps, out, weight)
@@ -164,12 +171,12 @@ class FusedNorm(torch.autograd.Function):
         mean, inverse, count, sizes, gain = context.rest
         change = torch.ops.aten.threshold_backward(change, out, 0) # also where a field was dropped: there, too, `out` is 0
         of_bias, with_maps = (gain*field_sums(pixel_sums(change, other), sizes) for other in (None, maps))
-        of_weight, scale = inverse*(with_maps - mean*of_bias), weight.double()*inverse
+        of_weight, scale = inverse*(with_maps - mean*of_bias), precise(weight)*inverse
         slope = -scale*inverse*of_weight/count
         of_maps = torch.addcmul(on_channels(-scale*of_bias/count - slope*mean, sizes, maps), maps, on_channels(slope, sizes, maps))
         return of_maps.addcmul_(change, on_channels(gain*scale, sizes, maps)), of_weight.to(weight), of_bias.to(weight), None, None, None, None
 
-# %% ../nbs/03a_steerable.ipynb #cell-018
+# %% ../nbs/03a_steerable.ipynb #cell-019
 def sizes_of(
     norm:enn.InnerBatchNorm, # of fields that are sorted by size
 ) -> Sizes:
@@ -203,6 +210,7 @@ def norm_relu_dropout(
     move_statistics(norm, sizes, mean, variance, maps.numel()//maps.shape[1])
     return out
 
+# %% ../nbs/03a_steerable.ipynb #cell-020
 @torch.no_grad()
 def move_statistics(
     norm:enn.InnerBatchNorm, # changed in place
@@ -218,7 +226,7 @@ def move_statistics(
         part.running_mean.lerp_(new_mean.to(part.running_mean), part.momentum)
         part.running_var.lerp_((new_variance*(size*pixels/(size*pixels - 1))).to(part.running_var), part.momentum)
 
-# %% ../nbs/03a_steerable.ipynb #cell-020
+# %% ../nbs/03a_steerable.ipynb #cell-022
 def expand_filters(
     layers:Iterable[enn.EquivariantModule], # of a steerable network
 ) -> list[torch.Tensor]: # (O,I,s,s) each, in the order in which they are needed
@@ -251,6 +259,7 @@ SHORT_WAYS:dict[type, Callable] = {
     enn.PointwiseAvgPoolAntialiased2D: lambda layer, maps, _: F.conv2d(maps, layer.filter, stride=layer.stride, padding=layer.padding, groups=maps.shape[1]),
     enn.GroupPooling: lambda layer, maps, _: group_maximum(maps, len(layer.in_type)//2)}
 
+# %% ../nbs/03a_steerable.ipynb #cell-023
 def walk(
     layers:Iterable[enn.EquivariantModule], # of a steerable network
     maps:torch.Tensor, # (N,C,H,W)
@@ -275,8 +284,7 @@ def run_layers(
     "escnn's layers on plain maps. Raises `GalaxyError` for a layer without a short way."
     return walk(layers, maps, iter(expand_filters(layers) if filters is None else filters))
 
-
-# %% ../nbs/03a_steerable.ipynb #cell-022
+# %% ../nbs/03a_steerable.ipynb #cell-025
 def largest_difference(
     first:Iterable[torch.Tensor], # of any shapes
     second:Iterable[torch.Tensor], # of the same

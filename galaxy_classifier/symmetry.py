@@ -70,6 +70,7 @@ def within_circle(
     offsets = (torch.arange(size) - (size - 1)/2)/(size/2)
     return (offsets[:, None].square() + offsets.square() < share**2).float()
 
+# %% ../nbs/04a_symmetry.ipynb #cell-009
 @torch.no_grad()
 def measure_symmetry(
     model:GalaxyNetwork, # any; evaluated, and left in the mode it came in
@@ -97,6 +98,7 @@ def measure_symmetry(
     model.train(training)
     return pd.DataFrame(rows)
 
+# %% ../nbs/04a_symmetry.ipynb #cell-010
 def maps_of(
     model:GalaxyNetwork, # in eval mode
     images:torch.Tensor, # (N,3,H,H) in [0,1], any H
@@ -118,7 +120,7 @@ def scores_of(
     "Scores from the last block's maps."
     return model.head(torch.cat([model.pool(list(maps.values())[-1][0]).flatten(1), model.symmetry(measures)], 1))
 
-# %% ../nbs/04a_symmetry.ipynb #cell-009
+# %% ../nbs/04a_symmetry.ipynb #cell-011
 def with_random_norms(
     model:GalaxyNetwork, # changed in place
     seed:int=0, # of the statistics
@@ -131,7 +133,7 @@ def with_random_norms(
             layer.running_var.uniform_(.5, 1.5, generator=generator)
     return model.eval()
 
-# %% ../nbs/04a_symmetry.ipynb #cell-013
+# %% ../nbs/04a_symmetry.ipynb #cell-015
 def certify(
     model:GalaxyNetwork, # any
     images:np.ndarray, # (N,H,H,3) uint8, as people have them
