@@ -10,6 +10,8 @@ __all__ = ['DEFAULT_SIZE', 'WIDTHS', 'DROPOUTS', 'POOLED_BLOCKS', 'LAYERS', 'MOD
            'compile_network', 'coefficients', 'width_parameters', 'matched_widths', 'is_leaf', 'summary']
 
 # %% ../nbs/04_model.ipynb #cell-003
+import os
+import shutil
 from collections.abc import Callable
 from functools import lru_cache
 
@@ -278,7 +280,8 @@ def count_parameters(
 def compile_network(
     model:GalaxyNetwork, # changed in place
 ) -> GalaxyNetwork: # the same
-    "Let `torch.compile` join the steps of the features: half a minute at the first step, then faster. It needs a C++ compiler, or a GPU."
+    "Let `torch.compile` join the steps of the features: half a minute at the first step, then faster. Raises `GalaxyError` without a C++ compiler."
+    if not any(map(shutil.which, (os.environ.get("CXX", "g++"), "g++", "clang++", "cl"))): raise GalaxyError("compiling a network needs a C++ compiler, and none is on the path; install g++, or leave out --compile.")
     # The filters are expanded outside: escnn's bookkeeping is nothing to compile. Dropout draws the same numbers as without.
     if isinstance(model.features, EquivariantFeatures): model.features.run = torch.compile(run_layers, options=dict(fallback_random=True))
     else: model.features.compile()
