@@ -35,7 +35,7 @@ def luminance(
 def upper_median(
     values:np.ndarray, # (n,), n ≥ 1
 ) -> float: # the greater of the two in the middle when n is even
-    "The median of many numbers, twice as fast as `np.median`."
+    "The median of many numbers, in two thirds of the time of `np.median`."
     return np.partition(values, len(values)//2)[len(values)//2]
 
 def counted_median(
@@ -66,7 +66,7 @@ def counted_sky(
     total:np.ndarray, # (H,W) uint16, from `channel_sum`
     light_of:np.ndarray, # (766,) float, light of each sum
 ) -> tuple[float, float]: # as `border_sky` of `light_of[total]`
-    "Level and σ of the border of a picture that still has its eight bits, five times as fast."
+    "Level and σ of the border of a picture that still has its eight bits, three times as fast."
     counts = np.bincount(border(total), minlength=len(light_of))
     level = counted_median(counts, light_of)
     return float(level), 1.4826*float(counted_median(counts, np.abs(light_of - level)))

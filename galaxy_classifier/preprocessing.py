@@ -186,7 +186,7 @@ def surface_over(
 def holes(
     mask:np.ndarray, # (H,W) bool
 ) -> tuple[np.ndarray, list[tuple[slice, slice]]]: # (H,W) int32 number of each hole, from 1, with a pixel more at its edge; its box
-    "The separate parts of a mask, found at half its size: three times as fast, and what almost touches is one."
+    "The separate parts of a mask, found at half its size: in half of the time, and what almost touches is one."
     size = len(mask)
     even = mask if size % 2 == 0 else np.pad(mask, ((0, 1), (0, 1)))
     half = even[::2, ::2] | even[1::2, ::2] | even[::2, 1::2] | even[1::2, 1::2]
