@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['SAME_PLACE', 'SHARED_SKY', 'open_array', 'Store', 'digest_of', 'rows_at_once', 'StoreWriter', 'close_pairs',
            'equal_pixels', 'related_pairs', 'group_numbers', 'split_targets', 'place_groups', 'stratified_split',
-           'save_splits', 'GalaxyDataset', 'choose_workers', 'make_sampler', 'make_loader']
+           'save_splits', 'GalaxyDataset', 'Batches', 'choose_workers', 'make_loader']
 
 # %% ../nbs/01_data.ipynb #cell-003
 import hashlib
@@ -25,7 +25,7 @@ from joblib import cpu_count
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 from scipy.spatial import KDTree
-from torch.utils.data import DataLoader, Dataset, RandomSampler, WeightedRandomSampler
+from torch.utils.data import DataLoader, Dataset, Sampler
 
 from .core import GalaxyError, atomic_path, claim, load_json, random_generator, save_array, save_json
 
@@ -473,7 +473,41 @@ class GalaxyDataset(Dataset):
         images[order] = self.images[rows[order]]
         return list(zip(torch.from_numpy(images), torch.from_numpy(self.measures[rows]), torch.from_numpy(self.labels[rows])))
 
-# %% ../nbs/01_data.ipynb #cell-057
+# %% ../nbs/01_data.ipynb #cell-058
+class Batches(Sampler):
+    "Positions of each batch. Their order depends on seed and epoch alone, so any batch can be found again: set `epoch` and `first`, and iterate."
+    def __init__(self,
+        labels:np.ndarray, # (N,) of the split, in its order
+        batch_size:int, # B, over all processes together
+        shuffle:bool=False, # a new order each epoch? else as in the split
+        seed:int=0, # of the order
+        balanced:bool=False, # draw with replacement, each class as often as the others?
+        rank:int=0, world:int=1, # this process, and how many share each batch
+    ):
+        self.labels, self.batch_size, self.shuffle, self.seed, self.balanced, self.rank, self.world = np.asarray(labels), batch_size, shuffle, seed, balanced, rank, world
+        self.epoch = self.first = 0 # what comes next; each pass moves on to the next epoch
+        self.least = world*(2 if shuffle else 1) # batch normalisation cannot learn from one image
+        if len(self.labels) < self.least: raise GalaxyError(f"{len(self.labels)} image(s) for {world} process(es); expected {self.least} or more{', since training needs two at a time' if shuffle else ''}.")
+
+    def order(self) -> np.ndarray: # (N,) positions
+        "Of this epoch."
+        if not self.shuffle: return np.arange(len(self.labels))
+        generator = random_generator(self.seed, self.epoch)
+        if not self.balanced: return generator.permutation(len(self.labels))
+        shares = 1/np.bincount(self.labels)[self.labels]
+        return generator.choice(len(self.labels), len(self.labels), p=shares/shares.sum())
+
+    def whole(self) -> list[np.ndarray]: # of all processes together
+        "The epoch's batches. A rest that is too small goes to the last one, so that no image is left out."
+        cuts = np.arange(self.batch_size, len(self.labels) - self.least + 1, self.batch_size)
+        return np.split(self.order(), cuts)
+
+    def __len__(self): return 1 + max(0, (len(self.labels) - self.least)//self.batch_size)
+    def __iter__(self):
+        for batch in self.whole()[self.first:]: yield batch[self.rank::self.world].tolist()
+        self.epoch, self.first = self.epoch + 1, 0
+
+# %% ../nbs/01_data.ipynb #cell-060
 def choose_workers(
     size:int, # H = W of the images in pixels
     gpu:bool|None=None, # is there one? looked up if not given
@@ -483,17 +517,7 @@ def choose_workers(
     gpu = torch.cuda.is_available() if gpu is None else gpu
     return min(4, (cores or cpu_count())//2) if gpu and size >= 128 else 0
 
-def make_sampler(
-    dataset:GalaxyDataset, # to draw from
-    seed:int, # of the order
-    balanced:bool, # each class as often as the others, with replacement?
-) -> RandomSampler|WeightedRandomSampler: # a new order each epoch
-    "Draw in random order."
-    generator, labels = torch.Generator().manual_seed(seed), dataset.labels[dataset.rows]
-    if balanced: return WeightedRandomSampler(1/np.bincount(labels)[labels], len(labels), generator=generator)
-    return RandomSampler(dataset, generator=generator)
-
-# %% ../nbs/01_data.ipynb #cell-058
+# %% ../nbs/01_data.ipynb #cell-061
 def make_loader(
     store:Store, # where the arrays rest
     split:str, # "train", "valid" or "test"
@@ -503,14 +527,12 @@ def make_loader(
     workers:int|None=None, # processes that read; see `choose_workers` if not given
     cleaned:bool=True, # star-free images?
     balanced:bool=False, # draw with replacement, each class as often as the others? goes with `shuffle`
-) -> DataLoader: # of images (B,H,W,3) uint8, asymmetry or more measures (B,K) float32, labels (B,) int64
+    rank:int=0, world:int=1, # this process, and how many share each batch
+) -> DataLoader: # of images (B,H,W,3) uint8, asymmetry or more measures (B,K) float32, labels (B,) int64; its `batch_sampler` is a `Batches`
     "Batches of a split; the same seed gives the same order, however many processes read."
     if balanced and not shuffle: raise GalaxyError("a balanced order is random: give shuffle=True with balanced=True.")
     dataset = GalaxyDataset(store, split, cleaned)
-    if shuffle and len(dataset) < 2: raise GalaxyError(f"{split} has {len(dataset)} image(s); training needs at least 2.")
     workers = choose_workers(store.size) if workers is None else workers
-    # The loader draws a number for its workers whenever it starts them, so it must not share the sampler's generator.
-    # Batch normalisation cannot learn from a batch of one, so a last batch of that size is left out of this epoch.
-    return DataLoader(dataset, batch_size, sampler=make_sampler(dataset, seed, balanced) if shuffle else None, num_workers=workers,
-                      pin_memory=torch.cuda.is_available(), generator=torch.Generator().manual_seed(seed), persistent_workers=workers > 0,
-                      drop_last=shuffle and len(dataset) % batch_size == 1)
+    # The loader draws a number for its workers whenever it starts them; from a generator of its own, so that nobody else's numbers change.
+    return DataLoader(dataset, batch_sampler=Batches(dataset.labels[dataset.rows], batch_size, shuffle, seed, balanced, rank, world), num_workers=workers,
+                      pin_memory=torch.cuda.is_available(), generator=torch.Generator().manual_seed(seed), persistent_workers=workers > 0)
