@@ -17,9 +17,9 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import fields, is_dataclass
+from dataclasses import asdict, fields, is_dataclass
 from difflib import get_close_matches
-from inspect import get_annotations
+from inspect import get_annotations, signature
 from pathlib import Path
 
 import numpy as np
@@ -163,14 +163,14 @@ def progress(
 # %% ../nbs/00_core.ipynb #cell-034
 def add_settings(
     parser:argparse.ArgumentParser, # gets the options
-    kind:type, # a dataclass; a field's metadata may hold `choices`, or `parse` for its text
+    base:object, # a dataclass with the values that hold if none are given; a field's metadata may hold `choices`, or `parse` for its text
 ):
-    "An option for each field of a dataclass. What is not given is left to `--config`, then to the field's default."
-    group = parser.add_argument_group(f"settings ({kind.__name__})")
+    "An option for each field of a dataclass. What is not given is left to `--config`, then to `base`."
+    group = parser.add_argument_group(f"settings ({type(base).__name__})")
     group.add_argument("--config", type=Path, help="a JSON file with any of these, such as the config.json of another run; options win")
-    notes = docments(kind, full=True, returns=False)
-    for field in fields(kind):
-        text = f"{notes[field.name].docment} (default: {field.default})"
+    notes = docments(type(base), full=True, returns=False)
+    for field in fields(base):
+        text = f"{notes[field.name].docment} (default: {getattr(base, field.name)})"
         if isinstance(field.default, bool): how = dict(action=argparse.BooleanOptionalAction)
         else: how = dict(type=field.metadata.get("parse", str if field.default is None else type(field.default)), choices=field.metadata.get("choices"))
         group.add_argument(f"--{field.name}", default=argparse.SUPPRESS, help=text, **how)
@@ -188,25 +188,25 @@ def read_settings(
 
 # %% ../nbs/00_core.ipynb #cell-035
 def parse_words(
-    function:Callable, # its parameters carry docments, which become the help text; one that is a dataclass becomes an option for each field
+    function:Callable, # its parameters carry docments, which become the help text; one that is a dataclass, with a default, becomes an option for each field
     name:str, # of the command, for the usage line
     words:list[str], # what follows the command in the shell
 ) -> dict: # arguments for `function`
     "Read a command line. Exits with code 2 and the usage when it does not fit, with 0 after `--help`."
     parser = anno_parser(function, prog=name)
-    settings = {key: kind for key, kind in get_annotations(function, eval_str=True).items() if is_dataclass(kind)}
-    for key, kind in settings.items():
+    settings = {key: signature(function).parameters[key].default for key, kind in get_annotations(function, eval_str=True).items() if is_dataclass(kind)}
+    for key, base in settings.items():
         unread = parser._option_string_actions.pop(f"--{key}")
         parser._actions.remove(unread); parser._optionals._group_actions.remove(unread)
-        add_settings(parser, kind)
+        add_settings(parser, base)
     for action in parser._actions:
         hyphened = [option.replace("_", "-") for option in action.option_strings]
         action.option_strings = hyphened # what --help shows; the spelling with underscores still parses
         parser._option_string_actions.update(dict.fromkeys(hyphened, action))
     given = {key: value for key, value in vars(parser.parse_args(words)).items() if key not in ("pdb", "xtra")}
-    for key, kind in settings.items():
-        file, chosen = given.pop("config"), {field.name: given.pop(field.name) for field in fields(kind) if field.name in given}
-        given[key] = read_settings(kind, {**(load_json(file) if file else {}), **chosen})
+    for key, base in settings.items():
+        file, chosen = given.pop("config"), {field.name: given.pop(field.name) for field in fields(base) if field.name in given}
+        given[key] = read_settings(type(base), {**asdict(base), **(load_json(file) if file else {}), **chosen})
     return given
 
 # %% ../nbs/00_core.ipynb #cell-036

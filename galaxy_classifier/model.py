@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['DEFAULT_SIZE', 'WIDTHS', 'DROPOUTS', 'POOLED_BLOCKS', 'LAYERS', 'MODELS', 'working_size', 'resize_images',
            'normalise', 'to_unit', 'prepare_floats', 'prepare_images', 'Resize', 'blurred_pooling', 'reference_layers',
-           'residual_layers', 'EquivariantFeatures', 'GalaxyNetwork', 'check_input', 'symmetry_network',
+           'residual_layers', 'EquivariantFeatures', 'GalaxyNetwork', 'NotFinite', 'check_input', 'symmetry_network',
            'classifier_head', 'steerable_network', 'plain_block', 'cnn_network', 'build_model', 'count_parameters',
            'compile_network', 'coefficients', 'width_parameters', 'matched_widths', 'is_leaf', 'summary']
 
@@ -170,18 +170,21 @@ class GalaxyNetwork(nn.Module):
         pooled = self.pool(self.features(images)).flatten(1)
         return self.head(torch.cat([pooled, self.symmetry(asymmetry)], 1))
 
+class NotFinite(GalaxyError):
+    "Somewhere a number is infinite or not a number."
+
 def check_input(
     images:torch.Tensor, # (N,3,size,size)
     measures:torch.Tensor, # (N,K)
     config:dict, # of the network
 ):
-    "Raises `GalaxyError` for what the network cannot take."
+    "Raises `GalaxyError` for what the network cannot take, `NotFinite` among it."
     for name, given, expected in (("images", images, (3, config["size"], config["size"])), ("measures", measures, (config["measures"],))):
         if tuple(given.shape[1:]) != expected or not given.is_floating_point():
             raise GalaxyError(f"{name} of shape {tuple(given.shape)} and type {given.dtype} given; expected {('N', *expected)} and a floating-point type (`prepare_images` makes images of stored pixels).".replace("'", ""))
         if not given.isfinite().all():
             bad = (~given.isfinite()).flatten(1).any(1).nonzero().flatten().tolist()
-            raise GalaxyError(f"{name} hold numbers that are not finite, at batch index {', '.join(map(str, bad[:10]))}{' and others' if len(bad) > 10 else ''}.")
+            raise NotFinite(f"{name} hold numbers that are not finite, at batch index {', '.join(map(str, bad[:10]))}{' and others' if len(bad) > 10 else ''}.")
 
 # %% ../nbs/04_model.ipynb #cell-022
 def symmetry_network(
