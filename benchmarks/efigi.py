@@ -14,7 +14,8 @@ from galaxy_classifier.analysis import galaxy_analyse
 from galaxy_classifier.core import GALAXY10_CLASSES
 from galaxy_classifier.survey import galaxy_preprocess
 from galaxy_classifier.sources import galaxy_data
-from galaxy_classifier.training import galaxy_train
+from galaxy_classifier.recipe import TrainingConfig
+from galaxy_classifier.runs import galaxy_train
 
 
 def tables(folder, output):
@@ -42,7 +43,7 @@ def main():
         store, run = words.output/f"{name}_store", words.output/f"{name}_run"
         galaxy_data(table=table, pictures=words.folder, store=store, size=88)
         galaxy_preprocess(store=store)
-        galaxy_train(store=store, output=run, epochs=words.epochs, size=words.size, recipe="sky", schedule="one-cycle")
+        galaxy_train(store=store, output=run, settings=TrainingConfig(epochs=words.epochs, size=words.size, schedule="one-cycle"))
         galaxy_analyse(store=store, run=str(run), output=words.output/f"{name}.html", results=words.output/f"{name}.json")
 
 

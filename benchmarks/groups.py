@@ -21,7 +21,7 @@ from galaxy_classifier.loss import ClassBalancedFocalLoss
 from galaxy_classifier.model import build_model, count_parameters, matched_widths, prepare_images
 from galaxy_classifier.preprocessing import preprocess_image
 from galaxy_classifier.simulation import simulate_store
-from galaxy_classifier.training import git_commit, hardware
+from galaxy_classifier.tracking import git_commit, hardware
 
 SEED, BATCH = 4004, 16
 

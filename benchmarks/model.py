@@ -29,7 +29,7 @@ from galaxy_classifier.export import export_onnx, to_plain
 from galaxy_classifier.loss import ClassBalancedFocalLoss
 from galaxy_classifier.model import GalaxyNetwork, build_model, classifier_head, compile_network, symmetry_network
 from galaxy_classifier.model_file import open_model
-from galaxy_classifier.training import git_commit, hardware
+from galaxy_classifier.tracking import git_commit, hardware
 
 TRAINING = "escnn, small pages", "escnn", "fast path", "fast path, compiled", "plain CNN", "ResNet-18"
 INFERENCE = "escnn, small pages, evaluated", "escnn, evaluated", "fast path, evaluated", "plain twin", "ONNX"

@@ -24,7 +24,7 @@ from galaxy_classifier.data import Store, StoreWriter
 from galaxy_classifier.preprocessing import preprocess_image, score, summarise
 from galaxy_classifier.simulation import simulate_galaxy, simulate_store
 from galaxy_classifier.survey import preprocess_store
-from galaxy_classifier.training import git_commit, hardware
+from galaxy_classifier.tracking import git_commit, hardware
 
 COMMAND = Path(sys.executable).parent/"galaxy-preprocess"
 PASS = "galaxy-preprocess, 2 cores"

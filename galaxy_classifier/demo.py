@@ -17,9 +17,11 @@ from PIL import Image
 from .analysis import analyse
 from .core import GalaxyError, command, save_json
 from .inference import galaxy_predict
+from .recipe import TrainingConfig
+from .runs import fit
 from .survey import preprocess_store
 from .simulation import simulate_galaxy, simulate_store
-from .training import TrainingConfig, fit, start_tracking
+from .tracking import start_tracking
 
 # %% ../nbs/08_demo.ipynb #cell-006
 MADE = ("store", "run", "pictures", "mlruns", "mlflow.db", "report.html", "results.json", "classes.csv")
@@ -30,7 +32,7 @@ def clear(
 ):
     "Make room. Raises `GalaxyError` when the directory holds something that is not the demo's."
     present = sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
-    present = [name for name in present if not re.fullmatch(r"\.(store|report|results|classes)\..*|mlflow\.db-.*", name)] # left by a killed one
+    present = [name for name in present if not re.fullmatch(r"\.(store|run|report|results|classes|mlflow)\..*|mlflow\.db-.*", name)] # left by a killed one
     if present and not overwrite: raise GalaxyError(f"{folder} is not empty; give --overwrite to replace an earlier demo, or another --output.")
     foreign = set(present) - set(MADE)
     if foreign: raise GalaxyError(f"{folder} holds {sorted(foreign)}, which no demo made; choose another --output.")
@@ -50,7 +52,7 @@ def galaxy_demo(
     overwrite:store_true=False, # replace an earlier demo in that directory
 ):
     "The whole way on simulated galaxies: simulate, preprocess, train, analyse, predict."
-    config = TrainingConfig(size=size, epochs=epochs, recipe="sky", schedule="one-cycle", seed=seed)
+    config = TrainingConfig(size=size, epochs=epochs, schedule="one-cycle", seed=seed)
     output = Path(output)
     clear(output, overwrite)
     print(f"1/5 simulating {count} galaxies", flush=True)

@@ -109,9 +109,7 @@ def find_model(
 ) -> Path: # the ONNX file
     "Find the exported file; one from the registry is downloaded."
     if str(source).startswith("models:"):
-        from galaxy_classifier.search import model_file # imported here: it brings Lightning, MLflow and Optuna
-        from galaxy_classifier.training import start_tracking
-        start_tracking()
+        from galaxy_classifier.registry import model_file # imported here: it brings MLflow
         return model_file(source, "model.onnx")
     return Path(source)/"model.onnx" if Path(source).is_dir() else Path(source)
 

@@ -250,9 +250,10 @@ def search(
 ) -> optuna.Study:
     "Search and log, or go on. Raises `GalaxyError` when no trial came to its end."
     if trials < 1: raise GalaxyError(f"{trials} trials given; expected 1 or more.")
-    study, folder, described = open_study(name, storage, base.epochs, base.seed), Path(folder).resolve()/name, describe_search(space, base, store.manifest_hash())
+    folder, described = Path(folder).resolve()/name, describe_search(space, base, store.manifest_hash())
     folder.mkdir(parents=True, exist_ok=True)
     with FileLock(folder/".study.lock") as lock: # held while a trial is taken, let go while it trains
+        study = open_study(name, storage, base.epochs, base.seed)
         same_search(study, described)
         parent = parent_run(study, described)
         def objective(trial):

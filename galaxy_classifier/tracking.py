@@ -13,12 +13,13 @@ import os
 import platform
 import subprocess
 import sys
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from importlib.metadata import version
 from pathlib import Path
 
 import mlflow
 import requests
+from filelock import FileLock
 from mlflow.entities import Metric, Param, RunTag
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
@@ -45,10 +46,12 @@ def start_tracking(
     uri = f"sqlite:///{folder/'mlflow.db'}" if local else os.environ["MLFLOW_TRACKING_URI"]
     try:
         if local: folder.mkdir(parents=True, exist_ok=True)
-        mlflow.set_tracking_uri(uri); mlflow.set_registry_uri(uri)
-        if local and MlflowClient().get_experiment_by_name(EXPERIMENT) is None:
-            mlflow.create_experiment(EXPERIMENT, artifact_location=(folder/"mlruns").as_uri())
-        mlflow.set_experiment(EXPERIMENT)
+        # Two processes that make the database at once would trip over one another.
+        with FileLock(folder/".mlflow.lock") if local else nullcontext():
+            mlflow.set_tracking_uri(uri); mlflow.set_registry_uri(uri)
+            if local and MlflowClient().get_experiment_by_name(EXPERIMENT) is None:
+                mlflow.create_experiment(EXPERIMENT, artifact_location=(folder/"mlruns").as_uri())
+            mlflow.set_experiment(EXPERIMENT)
     except UNREACHABLE as error:
         if must: raise GalaxyError(f"MLflow's store {uri} cannot be used ({first_line(error)}); set MLFLOW_TRACKING_URI to a server or sqlite:///FILE, or unset it.") from None
     return uri
