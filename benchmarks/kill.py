@@ -1,29 +1,40 @@
-"""Kill: does what was killed end like what was not? SIGKILL at random moments, then the same command again, then a comparison byte for byte.
+"""Kill: does what was killed end like what was not? SIGKILL at random moments, then the same command again, then a comparison.
 
 python benchmarks/kill.py --kills 10 --count 600
 python benchmarks/kill.py --only preprocess
+python benchmarks/kill.py --only train search --kills 20
+
+Training and search are compared by what they found, to the last digit: history, weights, each point in MLflow (once), trials, the model behind the
+alias. The others byte for byte.
 
 Preprocessing (galaxy-preprocess, of simulated galaxies of 128 px). Import (galaxy-data --hdf5, in the published layout with smaller chunks, so that there is something to go on from, and without positions, so that the
 split reads all pixels) and fetch (from a server on this machine that is slow on purpose). The moments are spread over all of the work, from the first
 file on, and those of the import also over its split. Exits with 1 when anything differs.
 """
 import argparse
+import contextlib
 import hashlib
 import json
 import shutil
+import sqlite3
 import subprocess
 import sys
 import tempfile
 import threading
 import time
+from collections import Counter
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import numpy as np
+import optuna
+import pandas as pd
 from data import COMMAND, make_file
 
+from galaxy_classifier.checkpoints import read_checkpoint
 from galaxy_classifier.fetch import Published
 from galaxy_classifier.simulation import simulate_store
+from galaxy_classifier.survey import preprocess_store
 
 
 def tree(folder):
@@ -32,13 +43,19 @@ def tree(folder):
     return {str(file.relative_to(folder)): "" if file.name.endswith(".verified.json") else hashlib.sha256(file.read_bytes()).hexdigest() for file in files}
 
 
-class Import:
+class Job:
+    """Something that is killed; by default it is compared file by file."""
+    rare = None # a phase so short that it needs kills of its own
+    def prepare(self, folder): pass
+    def outcome(self, folder): return tree(folder)
+
+
+class Import(Job):
     """galaxy-data --hdf5."""
     phases = ("starting", "copying", "splitting", "published")
-    rare = 2 # a phase so short that it needs kills of its own
+    rare = 2
 
     def __init__(self, file): self.name, self.file = "import", file
-    def prepare(self, folder): pass
     def words(self, folder): return [COMMAND, "--hdf5", self.file, "--store", folder/"store"]
     def done(self, folder): return (folder/"store").exists()
 
@@ -53,13 +70,11 @@ class Import:
         return 3 if self.done(folder) else 2 if (part/"manifest.json").exists() else 1 if (part/"begun.json").exists() else 0
 
 
-class Fetch:
+class Fetch(Job):
     """`fetch` from the slow server."""
     phases = ("starting", "fetching", "fetched")
-    rare = None
 
     def __init__(self, published): self.name, self.program = "fetch", f"import sys; from galaxy_classifier.fetch import Published, fetch; fetch({published!r}, sys.argv[1])"
-    def prepare(self, folder): pass
     def words(self, folder): return [sys.executable, "-c", self.program, folder/"fetched"]
     def done(self, folder): return (folder/"fetched").exists()
     def kept(self, folder): return f"{(folder/'fetched.part').stat().st_size/1e6:.1f} MB"
@@ -69,10 +84,9 @@ class Fetch:
         return 2 if self.done(folder) else 1 if (folder/"fetched.part").exists() else 0
 
 
-class Preprocess:
+class Preprocess(Job):
     """galaxy-preprocess, in two processes."""
     phases = ("starting", "working", "published")
-    rare = None
 
     def __init__(self, store): self.name, self.store = "preprocess", store
     def prepare(self, folder): shutil.copytree(self.store, folder/"store")
@@ -89,15 +103,72 @@ class Preprocess:
         return 2 if self.done(folder) else 1 if (folder/"store"/".preprocessing.part"/"plan.json").exists() else 0
 
 
+SMALL = "--size", "33", "--widths", "1,1,1,1,1", "--batch-size", "12", "--device", "cpu" # a network that needs hardly any time
+
+
+def ask(database, question):
+    """Rows of an SQLite database, sorted; none where it is not there yet."""
+    if not database.exists(): return []
+    with contextlib.closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True, timeout=30)) as connection:
+        try: return sorted(connection.execute(question).fetchall())
+        except sqlite3.OperationalError: return [] # being made
+
+
+def told(folder):
+    """What MLflow was told: runs with the name of the one above them, and each point as often as it is there."""
+    name = "select r.name, {} from runs r left join tags t on t.run_uuid = r.run_uuid and t.key = 'mlflow.parentRunId' left join runs p on p.run_uuid = t.value {}"
+    runs = ask(folder/"mlflow.db", name.format("r.status, coalesce(p.name, '')", ""))
+    points = ask(folder/"mlflow.db", "select r.name, m.key, m.step, m.value from metrics m join runs r on r.run_uuid = m.run_uuid where m.key not in ('images_per_second')")
+    return {"runs": runs, "points": [point for point in points if point[2] or point[0].startswith(("run", "trial"))]}
+
+
+class Train(Job):
+    """galaxy-train, with a checkpoint each second."""
+    phases = ("starting", "training", "concluding", "finished")
+
+    def __init__(self, store): self.name, self.store = "train", store
+    def words(self, folder): return [COMMAND.with_name("galaxy-train"), "--store", self.store, "--output", "run", "--epochs", "6", "--minutes", ".01", "--ema", ".9", "--mixup", ".2", *SMALL]
+    def done(self, folder): return (folder/"run"/"summary.json").exists() and json.loads((folder/"run"/"summary.json").read_text()).get("delivered", False)
+    def kept(self, folder): return f"{len((folder/'run'/'history.csv').read_text().splitlines()) - 1} epochs" if (folder/"run"/"history.csv").exists() else "nothing"
+
+    def phase(self, folder):
+        """How far a first run has come: an index into `phases`."""
+        run = folder/"run"
+        return 3 if self.done(folder) else 2 if (run/"model.onnx").exists() else 1 if (run/"last.pt").exists() else 0
+
+    def outcome(self, folder):
+        """History, weights, and what MLflow was told."""
+        history = pd.read_csv(folder/"run"/"history.csv").drop(columns=["time", "images_per_second"])
+        weights = {name: hashlib.sha256(tensor.numpy().tobytes()).hexdigest() for name, tensor in read_checkpoint(folder/"run"/"best.pt")["state"].items()}
+        return {"history": history.to_dict("list"), "weights": weights, **told(folder)}
+
+
+class Search(Job):
+    """galaxy-search with six trials, some of them pruned."""
+    phases = ("starting", "searching", "finished")
+
+    def __init__(self, store): self.name, self.store = "search", store
+    def words(self, folder): return [COMMAND.with_name("galaxy-search"), "--store", self.store, "--trials", "6", "--epochs", "4", "--output", "trials", *SMALL]
+    def done(self, folder): return bool(ask(folder/"mlflow.db", "select alias from registered_model_aliases"))
+    def kept(self, folder): return ", ".join(f"{count} {state.lower()}" for state, count in Counter(state for state, in ask(folder/"optuna.db", "select state from trials")).items()) or "nothing"
+    def phase(self, folder): return 2 if self.done(folder) else 1 if ask(folder/"optuna.db", "select state from trials") else 0
+
+    def outcome(self, folder):
+        """Trials, what MLflow was told, and whose model has the alias."""
+        trials = optuna.load_study(study_name="galaxy-classifier", storage=f"sqlite:///{folder}/optuna.db").trials
+        alias = ask(folder/"mlflow.db", "select r.name from registered_model_aliases a join model_versions v on v.name = a.name and v.version = a.version join runs r on r.run_uuid = v.run_id")
+        return {"trials": [(trial.number, trial.state.name, trial.params, trial.value, trial.intermediate_values) for trial in trials], "alias": alias, **told(folder)}
+
+
 def start(job, folder):
     """Start a job without its output."""
-    return subprocess.Popen(list(map(str, job.words(folder))), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    return subprocess.Popen(list(map(str, job.words(folder))), cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
 
 def finish(job, folder):
     """Run a job to its end; returns how long it took."""
     began = time.perf_counter()
-    done = subprocess.run(list(map(str, job.words(folder))), capture_output=True, text=True)
+    done = subprocess.run(list(map(str, job.words(folder))), cwd=folder, capture_output=True, text=True)
     if done.returncode: sys.exit(f"{job.name}: the same command again failed: {done.stderr}")
     return time.perf_counter() - began
 
@@ -137,13 +208,14 @@ def check(job, workplace, kills, generator):
     whole = workplace/f"{job.name}_whole"
     whole.mkdir()
     job.prepare(whole)
-    times, expected, same = undisturbed(job, whole), tree(whole), 0
+    times, same = undisturbed(job, whole), 0
+    expected = job.outcome(whole)
     print(f"{job.name} undisturbed: " + ", ".join(f"{name} after {moment:.2f} s" for name, moment in zip(job.phases, times)), flush=True)
 
     def compare(what, folder):
-        found = tree(folder)
+        found = job.outcome(folder)
         differ = sorted(name for name in expected.keys() | found.keys() if expected.get(name) != found.get(name))
-        print(f"{job.name} {what}: {'DIFFERENT: ' + ', '.join(differ) if differ else 'the same to the last byte'}", flush=True)
+        print(f"{job.name} {what}: {'DIFFERENT: ' + ', '.join(differ) if differ else 'the same'}", flush=True)
         shutil.rmtree(folder)
         return not differ
 
@@ -185,7 +257,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--kills", type=int, default=10, help="random moments")
     parser.add_argument("--count", type=int, default=600, help="images in the file to import, and in the store to preprocess")
-    parser.add_argument("--only", choices=("import", "fetch", "preprocess"), help="one job; all if not given")
+    parser.add_argument("--only", nargs="+", choices=("import", "fetch", "preprocess", "train", "search"), help="some jobs; all if not given")
     parser.add_argument("--seed", type=int, default=0, help="of the moments")
     parser.add_argument("--folder", type=Path, help="where to work; a temporary directory if not given")
     words = parser.parse_args()
@@ -195,10 +267,11 @@ def main():
     published = Published(f"http://127.0.0.1:{server.server_port}/galaxies.h5", len(Slow.content), hashlib.sha256(Slow.content).hexdigest())
     with tempfile.TemporaryDirectory(dir=words.folder) as folder:
         workplace = Path(folder)
-        jobs = [Import(workplace/"published.h5"), Fetch(published), Preprocess(workplace/"simulated")]
-        jobs = [job for job in jobs if words.only in (None, job.name)]
+        jobs = [Import(workplace/"published.h5"), Fetch(published), Preprocess(workplace/"simulated"), Train(workplace/"small"), Search(workplace/"small")]
+        jobs = [job for job in jobs if words.only is None or job.name in words.only]
         if any(job.name == "import" for job in jobs): make_file(workplace/"published.h5", words.count, positions=False, chunk=64)
         if any(job.name == "preprocess" for job in jobs): simulate_store(workplace/"simulated", words.count, 128, workers=2)
+        if {"train", "search"} & {job.name for job in jobs}: preprocess_store(simulate_store(workplace/"small", 60, 64), workers=1)
         fine = [check(job, workplace, words.kills, generator) for job in jobs]
     print("nothing differs" if all(fine) else "SOMETHING DIFFERS")
     sys.exit(not all(fine))

@@ -16,6 +16,7 @@ from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import asdict
 from pathlib import Path
+from uuid import uuid4
 
 import lightning
 import matplotlib.pyplot as plt
@@ -174,14 +175,16 @@ def open_keeper(
     commits = [*(held or {}).get("commits", []), commit]
     if not run.fabric.is_global_zero: return Keeper(run, None, commits, True)
     store, config, folder = run.store, run.config, run.folder
-    begin = lambda: begin_run(folder.name, {**asdict(config), "data": store.manifest_hash(), "images": len(store), "devices": run.fabric.world_size}, dict(commit=commit, hardware=hardware(run.fabric.device)), parent)
+    token = folder/"mlflow.json"
+    if not token.exists(): save_json(token, dict(token=uuid4().hex))
+    begin = lambda: begin_run(folder.name, {**asdict(config), "data": store.manifest_hash(), "images": len(store), "devices": run.fabric.world_size},
+                              dict(commit=commit, hardware=hardware(run.fabric.device)), load_json(token)["token"], parent)
     known = held and knows_run(held["run_id"])
     delivery = Delivery(held["run_id"] if known else begin(), folder)
     delivery.sent = held["sent"] if known else 0
     if known: delivery.call("update_run", status="RUNNING")
     if held and not quiet: print(f"{folder}: going on after {run.epoch} epochs and {run.batch} batches", flush=True)
     delivery.call("log_dict", store.manifest, "manifest.json"); delivery.call("log_dict", versions(), "versions.json")
-    folder.mkdir(parents=True, exist_ok=True)
     save_json(folder/"config.json", asdict(config))
     keeper = Keeper(run, delivery, list(dict.fromkeys(commits)), quiet)
     keeper.save() # from now on the same command goes on with this run; and what a kill kept from being written is written

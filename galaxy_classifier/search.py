@@ -15,6 +15,7 @@ import zlib
 from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
+from uuid import uuid4
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -219,7 +220,9 @@ def parent_run(
     "The one of an earlier call if MLflow still has it, or a new one."
     run_id = study.user_attrs.get("mlflow_run")
     if not run_id or not knows_run(run_id):
-        run_id = begin_run(study.study_name, {name: value for name, value in described.items() if not isinstance(value, dict)}, dict(study=study.study_name, data=described["data"]))
+        if "token" not in study.user_attrs: study.set_user_attr("token", uuid4().hex)
+        fixed = {name: value for name, value in described.items() if not isinstance(value, dict)}
+        run_id = begin_run(study.study_name, fixed, dict(study=study.study_name, data=described["data"]), study.user_attrs["token"])
         study.set_user_attr("mlflow_run", run_id)
     delivery = Delivery(run_id, "the study's database")
     delivery.call("update_run", status="RUNNING")

@@ -45,9 +45,9 @@ def start_tracking(
     folder = Path(folder or ".").resolve()
     uri = f"sqlite:///{folder/'mlflow.db'}" if local else os.environ["MLFLOW_TRACKING_URI"]
     try:
-        if local: folder.mkdir(parents=True, exist_ok=True)
+        if local: (folder/"mlruns").mkdir(parents=True, exist_ok=True)
         # Two processes that make the database at once would trip over one another.
-        with FileLock(folder/".mlflow.lock") if local else nullcontext():
+        with FileLock(folder/"mlruns"/".lock") if local else nullcontext():
             mlflow.set_tracking_uri(uri); mlflow.set_registry_uri(uri)
             if local and MlflowClient().get_experiment_by_name(EXPERIMENT) is None:
                 mlflow.create_experiment(EXPERIMENT, artifact_location=(folder/"mlruns").as_uri())
@@ -128,13 +128,15 @@ def begin_run(
     name:str, # of the run
     params:dict, # settings
     tags:dict, # what else belongs to it
+    token:str, # that no other run has; written down by the caller before, so that a kill in between leaves no second run
     parent:str|None=None, # the MLflow run above it
 ) -> str: # its id
-    "A new run in MLflow. Raises `GalaxyError` when MLflow does not take it: better now than after hours."
-    own = {"mlflow.user": getpass.getuser(), "mlflow.source.name": Path(sys.argv[0]).name, "mlflow.source.type": "LOCAL"}
+    "A new run in MLflow, or the one with that token. Raises `GalaxyError` when MLflow does not take it: better now than after hours."
+    own = {"mlflow.user": getpass.getuser(), "mlflow.source.name": Path(sys.argv[0]).name, "mlflow.source.type": "LOCAL", "token": token}
     try:
-        client = MlflowClient()
-        run = client.create_run(mlflow.get_experiment_by_name(EXPERIMENT).experiment_id, run_name=name, tags={**own, **({"mlflow.parentRunId": parent} if parent else {})})
+        client, experiment = MlflowClient(), mlflow.get_experiment_by_name(EXPERIMENT).experiment_id
+        begun = client.search_runs([experiment], f"tags.token = '{token}'", max_results=1)
+        run = begun[0] if begun else client.create_run(experiment, run_name=name, tags={**own, **({"mlflow.parentRunId": parent} if parent else {})})
         client.log_batch(run.info.run_id, params=[Param(key, str(value)) for key, value in params.items()], tags=[RunTag(key, str(value)) for key, value in tags.items()])
     except UNREACHABLE as error:
         raise GalaxyError(f"MLflow's store {mlflow.get_tracking_uri()} takes no run ({first_line(error)}); is it read-only or full? Set MLFLOW_TRACKING_URI to another.") from None
