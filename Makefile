@@ -44,8 +44,11 @@ prepare: setup ## export, clean, test, README; fails if that changed the tree
 	$(BIN)/python .ci/check.py
 	@git diff --exit-code --stat || { echo "The tree changed: look at the difference and commit it."; exit 1; }
 
-ui: setup ## MLflow's page on this machine only
-	$(BIN)/mlflow ui --host 127.0.0.1 --port 5000 --backend-store-uri "$${MLFLOW_TRACKING_URI:-sqlite:///mlflow.db}"
+PORT ?= 5000
+ui: setup ## MLflow's pages, for this machine only: runs, curves, models; PORT=… for another port
+	@case "$$MLFLOW_TRACKING_URI" in http*) echo "Runs are tracked by the server at $$MLFLOW_TRACKING_URI: open that."; exit 0;; esac; \
+	echo "Open http://127.0.0.1:$(PORT)/#/experiments/1/runs?workflowType=machine_learning (Ctrl-C ends it)"; \
+	exec $(BIN)/mlflow ui --host 127.0.0.1 --port $(PORT) --backend-store-uri "$${MLFLOW_TRACKING_URI:-sqlite:///mlflow.db}"
 
 clean: ## remove what the demo and builds made (not data/, runs/ or .venv)
 	rm -rf demo build dist _proc _docs *.egg-info
