@@ -28,7 +28,7 @@ EXPANDER, CLOSE = "[data-component-id*=runnamecellrenderer]", "[data-component-i
 
 def browser():
     """Headless Chromium, nothing downloaded."""
-    programs = shutil.which("chromium"), shutil.which("chromedriver")
+    programs = shutil.which("chromium") or shutil.which("chromium-browser"), shutil.which("chromedriver")
     if not all(programs): sys.exit("no browser: apt-get install chromium chromium-driver")
     options = webdriver.ChromeOptions()
     options.binary_location = programs[0]

@@ -170,7 +170,8 @@ def add_settings(
     group.add_argument("--config", type=Path, help="a JSON file with any of these, such as the config.json of another run; options win")
     notes = docments(type(base), full=True, returns=False)
     for field in fields(base):
-        text = f"{notes[field.name].docment} (default: {getattr(base, field.name)})"
+        usual = getattr(base, field.name)
+        text = f"{notes[field.name].docment}" + ("" if usual is None else f" (default: {usual})")
         if isinstance(field.default, bool): how = dict(action=argparse.BooleanOptionalAction)
         else: how = dict(type=field.metadata.get("parse", str if field.default is None else type(field.default)), choices=field.metadata.get("choices"))
         group.add_argument(f"--{field.name}", default=argparse.SUPPRESS, help=text, **how)

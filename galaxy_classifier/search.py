@@ -55,6 +55,7 @@ def describe_search(
     data:str, # `manifest_hash` of the store
 ) -> dict: # what must be the same for two trials to compare
     "The fixed settings, the data, and each name's range."
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
     trial = optuna.create_study().ask()
     space(trial, base)
     ranges = {name: json.loads(distribution_to_json(distribution)) for name, distribution in trial.distributions.items()}
@@ -251,7 +252,7 @@ def search(
     device:str="auto", # see `pick_device`
     space:Callable=search_space, # of a trial and the base, gives the configuration
 ) -> optuna.Study:
-    "Search and log, or go on. Raises `GalaxyError` when no trial came to its end."
+    "Search and log, or go on. Raises `GalaxyError` when every trial failed."
     if trials < 1: raise GalaxyError(f"{trials} trials given; expected 1 or more.")
     folder, described = Path(folder).resolve()/name, describe_search(space, base, store.manifest_hash())
     folder.mkdir(parents=True, exist_ok=True)
@@ -271,19 +272,20 @@ def search(
                 study.optimize(objective, n_trials=1, catch=(GalaxyError, RuntimeError), callbacks=[print_trial])
         except Interrupted: raise KeyboardInterrupt from None
         finally: conclude_search(study, parent)
-    if not study.get_trials(states=(TrialState.COMPLETE,)): raise GalaxyError(f"none of {len(study.trials)} trials of study {name!r} came to its end; see the lines above and the runs in MLflow.")
     return study
 
+# %% ../nbs/05b_search.ipynb #cell-020
 def conclude_search(
     study:optuna.Study, # so far
     parent:Delivery, # to its MLflow run
 ):
-    "Log what there is; the last worker closes the run above the trials."
+    "Log what there is; the last worker closes the run above the trials. Raises `GalaxyError` when all of them failed."
     if study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,)): log_study(study, parent)
     states = {trial.state for trial in study.get_trials(deepcopy=False)}
     if TrialState.RUNNING not in states: parent.call("set_terminated", "KILLED" if TrialState.WAITING in states else "FINISHED")
+    if states and states <= {TrialState.FAIL}: raise GalaxyError(f"all {len(study.trials)} trials of study {study.study_name!r} failed; see the lines above and the runs in MLflow.")
 
-# %% ../nbs/05b_search.ipynb #cell-027
+# %% ../nbs/05b_search.ipynb #cell-028
 @command
 def galaxy_search(
     store:Path=Path("data"), # the store to learn from, filled by galaxy-data and preprocessed
