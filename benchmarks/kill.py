@@ -30,6 +30,7 @@ import numpy as np
 import optuna
 import pandas as pd
 from data import COMMAND, make_file
+from server import SMALL
 
 from galaxy_classifier.checkpoints import read_checkpoint
 from galaxy_classifier.fetch import Published
@@ -101,9 +102,6 @@ class Preprocess(Job):
     def phase(self, folder):
         """How far a first run has come: an index into `phases`."""
         return 2 if self.done(folder) else 1 if (folder/"store"/".preprocessing.part"/"plan.json").exists() else 0
-
-
-SMALL = "--size", "33", "--widths", "1,1,1,1,1", "--batch-size", "12", "--device", "cpu" # a network that needs hardly any time
 
 
 def ask(database, question):

@@ -26,7 +26,7 @@ from galaxy_classifier.simulation import simulate_store
 from galaxy_classifier.survey import preprocess_store
 
 BIN = Path(sys.executable).parent
-SMALL = "--size", "33", "--widths", "1,1,1,1,1", "--batch-size", "12", "--device", "cpu"
+SMALL = "--size", "33", "--widths", "1,1,1,1,1", "--batch-size", "12", "--device", "cpu" # a network that needs hardly any time
 
 
 def free_port():

@@ -185,21 +185,19 @@ def plot_study(
         if steps: course.plot([step + 1 for step, _ in steps], [value for _, value in steps], color="C0" if done else "0.7", marker="" if len(steps) > 1 else ".")
         if steps: ends.plot(trial.number, max(value for _, value in steps), "o", color="C0" if done else "0.7")
     course.set(xlabel="epoch", ylabel="validation accuracy", title="course")
-    ends.set(xlabel="trial", title="best epoch of each trial (grey: pruned or failed)")
+    ends.set(xlabel="trial", title="best epoch (grey: pruned, failed)")
     return figure
 
 def study_figures(
     study:optuna.Study, # with finished trials
 ) -> dict[str, plt.Figure]: # by file name; close them
     "What can be drawn: importance needs trials that differ."
-    target = "validation accuracy"
-    draw = optuna.visualization.matplotlib
-    figures = {"course.png": plot_study(study), "history.png": draw.plot_optimization_history(study, target_name=target).figure}
+    figures, draw = {"course.png": plot_study(study)}, optuna.visualization.matplotlib
     finished = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
-    if len({trial.value for trial in finished}) > 1:
-        figures["importance.png"] = draw.plot_param_importances(study, target_name=target).figure
-        figures["parallel_coordinates.png"] = draw.plot_parallel_coordinate(study, target_name=target).figure
-        figures["parallel_coordinates.png"].set_size_inches(11, 5)
+    kinds = dict(history=draw.plot_optimization_history) | (dict(importance=draw.plot_param_importances, parallel_coordinates=draw.plot_parallel_coordinate) if len({trial.value for trial in finished}) > 1 else {})
+    with plt.rc_context(): # Optuna changes matplotlib's style for good
+        for name, kind in kinds.items(): figures[f"{name}.png"] = kind(study, target_name="validation accuracy").figure
+    if "parallel_coordinates.png" in figures: figures["parallel_coordinates.png"].set_size_inches(11, 5)
     for figure in figures.values(): figure.set_layout_engine(figure.get_layout_engine() or "tight")
     return figures
 
