@@ -61,6 +61,7 @@ def main():
     checks = {str(path.relative_to(ROOT)): notebook(path) for path in notebooks}
     checks["a training and a search that are killed end like others"] = lambda: run(["python", "benchmarks/kill.py", "--only", "train", "search", "--kills", 1, "--seed", 1])
     checks["two searches share a study"] = lambda: run(["python", "benchmarks/workers.py"])
+    checks["two processes train as one run"] = lambda: run(["python", "benchmarks/devices.py"])
     checks["a tracking server that is killed misses nothing"] = lambda: run(["python", "benchmarks/server.py"])
     if shutil.which("chromium") and shutil.which("chromedriver"): checks["MLflow's pages in a browser"] = lambda: run(["python", "benchmarks/ui.py"])
     else: print("MLflow's pages are not looked at: that needs chromium and chromium-driver", flush=True)

@@ -53,7 +53,9 @@ def look(driver, address, trials, picture):
     curves = found(".js-plotly-plot .scatterlayer .trace path.js-line")
     if len(curves) < trials*len(metrics): raise SystemExit(f"only {len(curves)} curves are drawn")
     print(f"{len(curves)} curves are drawn", flush=True)
-    if picture: driver.save_screenshot(str(picture))
+    if picture:
+        webdriver.ActionChains(driver).move_to_element(found("body")[0]).perform() # or a tip would cover the names
+        driver.save_screenshot(str(picture))
     driver.get(f"{address}/#/models/galaxy-classifier")
     until(lambda _: "Version 1" in text() and "production" in text() and "valid_accuracy" in text())
     print("the model is there with its alias", flush=True)

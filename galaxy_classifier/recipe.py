@@ -182,7 +182,8 @@ def average_into(
 ):
     "One step of an exponential moving average, of weights and running statistics alike."
     share = 1 - min(decay, (1 + steps)/(10 + steps))
-    pairs = [(old, new) for (_, old), (_, new) in zip(averaged.state_dict(keep_vars=True).items(), network.state_dict(keep_vars=True).items())]
+    current = network.state_dict(keep_vars=True)
+    pairs = [(old, current[name]) for name, old in averaged.state_dict(keep_vars=True).items()]
     floats = [(old, new) for old, new in pairs if old.is_floating_point()]
     torch._foreach_lerp_([old for old, _ in floats], [new for _, new in floats], share)
     for old, new in pairs:
