@@ -139,7 +139,8 @@ def reporter(
         trial.set_user_attr("mlflow_run", keeper.delivery.run_id)
         for row in keeper.run.history:
             if row["epoch"] not in known: trial.report(row["valid_accuracy"], row["epoch"])
-            if (row["epoch"] not in known or row is keeper.run.history[-1]) and trial.should_prune():
+            if (row["epoch"] not in known or row is keeper.run.history[-1]) and (trial.user_attrs.get("pruned") or trial.should_prune()):
+                trial.set_user_attr("pruned", True) # Optuna says so once; a kill before it is done must not let the trial go on
                 keeper.delivery.call("set_tag", "pruned", f"after epoch {row['epoch'] + 1}")
                 raise optuna.TrialPruned()
             known.add(row["epoch"])
