@@ -64,7 +64,7 @@ def plain_loop(store, size, steps):
 
 
 def our_epoch(store, size, compiled, folder):
-    """Seconds a batch of an epoch with everything on, validation apart."""
+    """Seconds for 16 images of an epoch with everything on, validation apart."""
     from galaxy_classifier.recipe import TrainingConfig
     from galaxy_classifier.runs import Keeper, open_keeper
     from galaxy_classifier.tracking import start_tracking
@@ -80,7 +80,7 @@ def our_epoch(store, size, compiled, folder):
         judged = run.validate()
         began = time.perf_counter()
         run.close_epoch(*judged); Keeper.after_epoch(keeper)
-        seconds.append((trained + time.perf_counter() - began)/len(run.train))
+        seconds.append(16*(trained + time.perf_counter() - began)/len(run.train.dataset)) # the last batch may be smaller
     return seconds[1:] # the first is the warming up
 
 
