@@ -7,7 +7,9 @@ Each recipe is trained once a seed; accuracy on the test split of the best epoch
 of its parts as in the reference: what that costs is what the part is worth. Runs that were stopped are gone on with: give the same command again.
 """
 import argparse
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, replace
+from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
@@ -33,8 +35,11 @@ def recipes(base, seeds, few):
     for part, names in PARTS.items(): yield f"ours, {part} of the reference", replace(base, **{**OURS, **{name: REFERENCE[name] for name in names if name in REFERENCE}}), few
 
 
-def train(store, config, folder):
-    """One training, or the rest of one; figures on the test split."""
+def train(path, config, folder):
+    """One training, or the rest of one, in a process of its own; figures on the test split."""
+    torch.set_num_threads(1) # the sums of one thread are the same on every machine with this processor
+    start_tracking(folder.parent)
+    store = Store(path)
     summary = fit(store, config, folder, "cpu" if not torch.cuda.is_available() else "auto", quiet=True)
     labels, probabilities = predict_split(load_model(folder), store, "test", config.cleaned)
     merit = evaluate(labels, probabilities, store.classes)
@@ -56,17 +61,20 @@ def main():
     parser.add_argument("--size", type=int, default=129, help="side of the network's input, pixels")
     parser.add_argument("--seeds", type=int, default=5, help="of both recipes")
     parser.add_argument("--few", type=int, default=3, help="seeds of each recipe with one part exchanged; 0 leaves these out")
+    parser.add_argument("--processes", type=int, default=2, help="trainings at a time, a thread each")
     parser.add_argument("--output", type=Path, help="JSON to write")
     words = parser.parse_args()
     start_tracking(words.folder)
     store, found, commit = Store(words.store), {}, git_commit()
     base = TrainingConfig(epochs=words.epochs, size=words.size, early_stopping=words.epochs)
-    for name, config, seeds in recipes(base, words.seeds, words.few):
-        for seed in range(seeds):
-            run = train(store, replace(config, seed=seed), words.folder/f"{name.replace(', ', '-').replace(' ', '-')}-{seed}")
+    with ProcessPoolExecutor(words.processes, get_context("spawn")) as pool:
+        begun = [(name, config, pool.submit(train, words.store, replace(config, seed=seed), words.folder/f"{name.replace(', ', '-').replace(' ', '-')}-{seed}"))
+                 for name, config, seeds in recipes(base, words.seeds, words.few) for seed in range(seeds)]
+        for name, config, future in begun:
+            run = future.result()
             found.setdefault(name, dict(config={key: value for key, value in asdict(config).items() if key != "seed"}, runs=[]))["runs"].append(run)
             found[name].update(spread(found[name]["runs"]))
-            print(f"{name}, seed {seed}: {run['test_accuracy']:.3f} on the test split, {run['valid_accuracy']:.3f} in validation", flush=True)
+            print(f"{name}, seed {run['seed']}: {run['test_accuracy']:.3f} on the test split, {run['valid_accuracy']:.3f} in validation", flush=True)
             if words.output: save_json(words.output, dict(recipes=found, epochs=words.epochs, size=words.size, images={part: len(store.split(part)) for part in ("train", "valid", "test")},
                                                           data=store.manifest["source"], split=store.manifest["split"], commit=commit, hardware=hardware()))
     for name, row in found.items(): print(f"{name:40s} {100*row['mean']:.1f} % ± {100*(row['standard_error'] or np.nan):.1f}")
