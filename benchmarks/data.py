@@ -13,7 +13,8 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from galaxy_classifier.data import Store, make_loader
+from galaxy_classifier.data import Store
+from galaxy_classifier.loaders import make_loader
 from galaxy_classifier.simulation import simulate_galaxy
 from galaxy_classifier.sources import import_hdf5
 

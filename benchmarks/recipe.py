@@ -15,17 +15,18 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from galaxy_classifier.analysis import evaluate, predict_split
 from galaxy_classifier.checkpoints import load_model
 from galaxy_classifier.core import save_json
 from galaxy_classifier.data import Store
+from galaxy_classifier.metrics import evaluate
+from galaxy_classifier.predictions import predict_split
 from galaxy_classifier.recipe import TrainingConfig
 from galaxy_classifier.runs import fit
 from galaxy_classifier.tracking import git_commit, hardware, start_tracking
 
-REFERENCE = dict(optimizer="adamw", learning_rate=4e-3, weight_decay=8.9e-3, beta=.9309, gamma=1.007, label_smoothing=0., augmentation="colour", schedule="plateau", factor=.3, patience=7)
-OURS = dict(optimizer="radam", learning_rate=2e-2, weight_decay=1e-4, beta=.999, gamma=1., label_smoothing=.1, augmentation="sky", schedule="one-cycle")
-PARTS = dict(augmentation=("augmentation",), schedule=("schedule", "learning_rate", "factor", "patience"), optimizer=("optimizer", "weight_decay"), loss=("beta", "gamma", "label_smoothing"))
+REFERENCE = dict(optimizer="adamw", learning_rate=4e-3, weight_decay=8.9e-3, beta=.9309, gamma=1.007, label_smoothing=0., augmentation="colour", schedule="plateau", factor=.3, patience=7, dropout=1.)
+OURS = dict(optimizer="radam", learning_rate=2e-2, weight_decay=1e-4, beta=.999, gamma=1., label_smoothing=.1, augmentation="sky", schedule="one-cycle", dropout=0.)
+PARTS = dict(augmentation=("augmentation",), dropout=("dropout",), schedule=("schedule", "learning_rate", "factor", "patience"), optimizer=("optimizer", "weight_decay"), loss=("beta", "gamma", "label_smoothing"))
 
 
 def recipes(base, seeds, few):
@@ -41,8 +42,8 @@ def train(path, config, folder):
     start_tracking(folder.parent)
     store = Store(path)
     summary = fit(store, config, folder, "cpu" if not torch.cuda.is_available() else "auto", quiet=True)
-    labels, probabilities = predict_split(load_model(folder), store, "test", config.cleaned)
-    merit = evaluate(labels, probabilities, store.classes)
+    found = predict_split(load_model(folder), store, "test", config.cleaned)
+    merit = evaluate(found.labels, found.probabilities, store.classes)
     return dict(seed=config.seed, test_accuracy=merit["accuracy"], test_macro_f1=merit["macro_f1"], valid_accuracy=summary["valid_accuracy"], best_epoch=summary["best_epoch"])
 
 

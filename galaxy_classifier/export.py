@@ -11,10 +11,12 @@ import warnings
 from collections.abc import Iterable
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import nn
 
 from .core import GalaxyError, atomic_path
+from .familiarity import Familiarity
 from .model import EquivariantFeatures, GalaxyNetwork, prepare_images
 from .model_file import seal_model
 from .steerable import ResidualBlock, enn, group_maximum
@@ -87,19 +89,26 @@ def to_plain(
 
 # %% ../nbs/04b_export.ipynb #cell-010
 class Classifier(nn.Module):
-    "Probabilities of each class from stored pixels."
+    "Probabilities of each class from stored pixels, and how unusual they are."
     def __init__(self,
         network:GalaxyNetwork, # trained
+        temperature:float=1., # that scores are divided by
+        familiarity:Familiarity|None=None, # clouds of what is known; without, nothing is unusual
     ):
         super().__init__()
-        self.network, self.size = to_plain(network), network.config["size"]
+        self.network, self.size, self.temperature = to_plain(network), network.config["size"], temperature
+        width = next(layer for layer in network.head if isinstance(layer, nn.Linear)).in_features
+        known = familiarity or Familiarity(np.zeros((1, width), np.float32), np.zeros((width, width), np.float32), 1.)
+        for name in ("means", "whiten"): self.register_buffer(name, torch.from_numpy(getattr(known, name)/np.float32(known.limit)))
 
     def forward(self,
         images:torch.Tensor, # (N,H,W,3) uint8, any H = W
         asymmetry:torch.Tensor, # (N,K) float32, asymmetry first
-    ) -> torch.Tensor: # (N,classes), each row sums to 1
-        "Class probabilities."
-        return self.network(prepare_images(images, self.size), asymmetry).softmax(1)
+    ) -> tuple[torch.Tensor, torch.Tensor]: # (N,classes), each row sums to 1; (N,), above 1 is unusual
+        "Class probabilities, strangeness."
+        described = self.network.describe(prepare_images(images, self.size), asymmetry)
+        steps = (described@self.whiten)[:, None] - self.means
+        return (self.network.head(described)/self.temperature).softmax(1), steps.square().sum(-1).amin(1).sqrt()
 
 # %% ../nbs/04b_export.ipynb #cell-011
 def export_onnx(
@@ -108,14 +117,16 @@ def export_onnx(
     classes:list[str], # names, in label order
     metadata:dict|None=None, # what else a user of the file must know; anything JSON holds
     image_size:int=256, # H = W of the stored pictures, for the trace; other sizes work too
+    temperature:float=1., # see `Classifier`
+    familiarity:Familiarity|None=None, # likewise
 ) -> Path: # the file
-    "Write an ONNX file: images (N,H,W,3) uint8 and asymmetry (N,K) float32 to probabilities (N,classes)."
-    classifier, name = Classifier(model).cpu().eval(), torch.export.Dim
+    "Write an ONNX file: images (N,H,W,3) uint8 and asymmetry (N,K) float32 to probabilities (N,classes) and strangeness (N,)."
+    classifier, name = Classifier(model, temperature, familiarity).cpu().eval(), torch.export.Dim
     inputs = torch.zeros(2, image_size, image_size, 3, dtype=torch.uint8), torch.zeros(2, model.config["measures"])
     logging.getLogger("torch.onnx._internal.exporter").setLevel(logging.ERROR) # says that torchvision, which is not needed, is missing
     with warnings.catch_warnings():
         warnings.simplefilter("ignore") # about torch's own internals
-        program = torch.onnx.export(classifier, inputs, dynamo=True, verbose=False, input_names=["images", "asymmetry"], output_names=["probabilities"],
+        program = torch.onnx.export(classifier, inputs, dynamo=True, verbose=False, input_names=["images", "asymmetry"], output_names=["probabilities", "strangeness"],
                                     dynamic_shapes=dict(images={0: name("n"), 1: name("h"), 2: name("w")}, asymmetry={0: name("n")}))
     with atomic_path(path) as temporary:
         program.save(temporary)

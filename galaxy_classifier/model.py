@@ -166,9 +166,15 @@ class GalaxyNetwork(nn.Module):
         asymmetry:torch.Tensor, # (N,K) float, asymmetry first
     ) -> torch.Tensor: # (N,classes) scores before the softmax
         "Scores of each class. Raises `GalaxyError` for pictures of another size or type, and for numbers that are not finite."
+        return self.head(self.describe(images, asymmetry))
+
+    def describe(self,
+        images:torch.Tensor, # (N,3,size,size) float, normalised
+        asymmetry:torch.Tensor, # (N,K) float, asymmetry first
+    ) -> torch.Tensor: # (N,C+S)
+        "What the head decides by: pooled maps, and what became of the asymmetry."
         if not torch.compiler.is_compiling(): check_input(images, asymmetry, self.config)
-        pooled = self.pool(self.features(images)).flatten(1)
-        return self.head(torch.cat([pooled, self.symmetry(asymmetry)], 1))
+        return torch.cat([self.pool(self.features(images)).flatten(1), self.symmetry(asymmetry)], 1)
 
 class NotFinite(GalaxyError):
     "Somewhere a number is infinite or not a number."

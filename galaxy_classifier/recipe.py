@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['AUGMENTATIONS', 'SAMPLINGS', 'OPTIMIZERS', 'SCHEDULES', 'PRECISIONS', 'parse_widths', 'choice', 'TrainingConfig',
-           'check_config', 'missing_motions', 'augmenter', 'Augment', 'mix_pairs', 'make_optimizer', 'make_schedule',
-           'average_into']
+           'check_config', 'missing_motions', 'augmenter', 'Augment', 'mix_pairs', 'scale_dropout', 'make_optimizer',
+           'make_schedule', 'average_into']
 
 # %% ../nbs/04f_recipe.ipynb #cell-003
 from dataclasses import asdict, dataclass, field
@@ -18,7 +18,7 @@ from torch import nn
 from .core import GalaxyError
 from .loss import ACTIVATIONS
 from .model import MODELS, matched_widths, normalise, prepare_images, resize_images, to_unit
-from .steerable import GROUPS
+from .steerable import GROUPS, enn
 
 # %% ../nbs/04f_recipe.ipynb #cell-006
 AUGMENTATIONS = "sky", "colour", "none"
@@ -64,6 +64,7 @@ class TrainingConfig:
     beta:float = .999 # of the class-balanced weights: 0 none, towards 1 inverse frequency
     gamma:float = 1. # focal exponent: 0 is cross-entropy
     label_smoothing:float = .05 # share of the target spread over all classes
+    dropout:float = 1. # factor of the dropout that the network comes with: 0 for none, which suits short trainings
     schedule:str = choice("plateau", SCHEDULES) # of the learning rate: plateau (falls when stuck), cosine (falls to nothing) or one-cycle (up, then down to nothing)
     factor:float = .5 # of the learning rate on a plateau of the validation accuracy
     patience:int = 7 # epochs on a plateau before that
@@ -92,6 +93,7 @@ def check_config(
         if not (np.isfinite(getattr(config, name)) and getattr(config, name) >= 0): raise GalaxyError(f"{name} {getattr(config, name)} given; expected 0 or more.")
     for name in ("beta", "label_smoothing", "ema"):
         if not 0 <= getattr(config, name) < 1: raise GalaxyError(f"{name} {getattr(config, name)} given; expected 0 or more, and less than 1.")
+    if not 0 <= config.dropout <= 2: raise GalaxyError(f"dropout {config.dropout} given; expected a factor from 0 to 2.")
     if config.factor >= 1: raise GalaxyError(f"factor {config.factor} given; the learning rate falls on a plateau, so expected less than 1.")
     if config.batch_size < 2: raise GalaxyError("batch_size 1 given; batch normalisation needs 2 or more.")
     if config.widths == "matched": object.__setattr__(config, "widths", matched_widths(config.group or "C4"))
@@ -153,6 +155,16 @@ def mix_pairs(
     return torch.lerp(pixels[partner], pixels, share), torch.lerp(measures[partner], measures, share), partner, share
 
 # %% ../nbs/04f_recipe.ipynb #cell-023
+def scale_dropout(
+    network:nn.Module, # changed in place
+    factor:float, # of what it came with
+) -> nn.Module: # the same
+    "More or less dropout, of fields and of single numbers alike."
+    for layer in network.modules():
+        if isinstance(layer, (enn.FieldDropout, nn.Dropout)): layer.p *= factor
+    return network
+
+# %% ../nbs/04f_recipe.ipynb #cell-026
 def make_optimizer(
     config:TrainingConfig, # its optimizer, learning rate and weight decay
     network:nn.Module, # whose parameters it changes
@@ -172,7 +184,7 @@ def make_schedule(
     if config.schedule == "cosine": return torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, total)
     return torch.optim.lr_scheduler.OneCycleLR(optimizer, config.learning_rate, total + 1) # it is stepped once more after the last batch
 
-# %% ../nbs/04f_recipe.ipynb #cell-026
+# %% ../nbs/04f_recipe.ipynb #cell-029
 @torch.no_grad()
 def average_into(
     averaged:nn.Module, # changed in place

@@ -26,7 +26,7 @@ from .tracking import first_line, start_tracking
 REGISTERED_NAME = "galaxy-classifier"
 ALIAS = "production"
 SIGNATURE = ModelSignature(inputs=Schema([TensorSpec(np.dtype(np.uint8), (-1, -1, -1, 3), "images"), TensorSpec(np.dtype(np.float32), (-1, -1), "asymmetry")]),
-                           outputs=Schema([TensorSpec(np.dtype(np.float32), (-1, -1), "probabilities")]))
+                           outputs=Schema([TensorSpec(np.dtype(np.float32), (-1, -1), "probabilities"), TensorSpec(np.dtype(np.float32), (-1,), "strangeness")]))
 
 def log_network(
     path:str|Path, # model.onnx

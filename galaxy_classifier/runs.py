@@ -33,6 +33,7 @@ from .data import Store
 from .export import export_onnx
 from .figures import plot_confusion, plot_history
 from .model import NotFinite
+from .predictions import know_thyself
 from .recipe import TrainingConfig
 from .registry import log_network
 from .tracking import Delivery, begin_run, git_commit, hardware, start_tracking, versions
@@ -231,13 +232,15 @@ def conclude(
     store, config, folder, delivery, best = run.store, run.config, run.folder, keeper.delivery, run.best
     history = pd.DataFrame(run.history)
     network = load_model(folder/"best.pt")
-    needed = dict(image_size=store.size, cleaned=config.cleaned, preprocessing=store.manifest.get("preprocessing", {}).get("parameters", {}))
+    temperature, familiarity = know_thyself(network, store, config.cleaned, run.fabric.device.type)
+    network.cpu()
+    needed = dict(image_size=store.size, cleaned=config.cleaned, preprocessing=store.manifest.get("preprocessing", {}).get("parameters", {}), temperature=temperature)
     commit = " ".join(keeper.commits)
-    export_onnx(network, folder/"model.onnx", store.classes, {**needed, "commit": commit, "data": store.manifest_hash()}, store.size)
+    export_onnx(network, folder/"model.onnx", store.classes, {**needed, "commit": commit, "data": store.manifest_hash()}, store.size, temperature, familiarity)
     for name, figure in (("history.png", plot_history(history)), ("confusion.png", plot_confusion(best["confusion"], store.classes))):
         with atomic_path(folder/name) as temporary: figure.savefig(temporary, dpi=120)
         plt.close(figure)
-    summary = dict(best_epoch=best["epoch"] + 1, epochs=len(history), valid_accuracy=best["valid_accuracy"], valid_macro_f1=float(history["valid_macro_f1"][best["epoch"]]), skipped_steps=run.skipped,
+    summary = dict(best_epoch=best["epoch"] + 1, epochs=len(history), valid_accuracy=best["valid_accuracy"], valid_macro_f1=float(history["valid_macro_f1"][best["epoch"]]), skipped_steps=run.skipped, temperature=temperature,
                    commit=commit, hardware=hardware(run.fabric.device), data=store.manifest_hash(), mlflow_run=delivery.run_id)
     save_json(folder/"summary.json", summary)
     summary["delivered"] = deliver_all(run, keeper, summary)

@@ -42,11 +42,12 @@ def search_space(
 ) -> TrainingConfig:
     "The configuration of one trial."
     return replace(base,
-        learning_rate=trial.suggest_float("learning_rate", 1e-3, 2e-2, log=True),
+        learning_rate=trial.suggest_float("learning_rate", 1e-3, 4e-2, log=True),
         weight_decay=trial.suggest_float("weight_decay", 1e-6, 1e-2, log=True),
         beta=trial.suggest_categorical("beta", [.9, .99, .999, .9999]),
         gamma=trial.suggest_float("gamma", 0., 3.),
         label_smoothing=trial.suggest_float("label_smoothing", 0., .15),
+        dropout=trial.suggest_float("dropout", 0., 1.),
         augmentation=trial.suggest_categorical("augmentation", ["colour", "sky"]))
 
 def describe_search(

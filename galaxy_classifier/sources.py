@@ -23,7 +23,6 @@ from .cutouts import CutoutService, fetch_cutouts
 from .data import SHARED_SKY, Store, StoreWriter, close_pairs, open_array, save_splits, split_targets
 from .fetch import GALAXY10, fetch
 from .pictures import FITS_SUFFIXES, IMAGE_SUFFIXES, band_files, read_image, resize_picture, say_resized
-from .simulation import simulate_store
 
 # %% ../nbs/01e_sources.ipynb #cell-006
 def open_hdf5(
@@ -298,7 +297,9 @@ def galaxy_data(
     if hdf5: made = import_hdf5(hdf5, store, names, overwrite, **split)
     elif folder or table: made = import_pictures(folder or table, store, size, skip_bad, overwrite, pictures, CutoutService(layer=layer), **split)
     elif arrays: made = import_arrays(arrays, store, labels, names, overwrite, **split)
-    elif simulate is not None: made = simulate_store(store, simulate, size=size, seed=seed, workers=workers, overwrite=overwrite, nearer=nearer)
+    elif simulate is not None:
+        from galaxy_classifier.simulation import simulate_store # imported here: it brings GalSim, which nothing else here needs
+        made = simulate_store(store, simulate, size=size, seed=seed, workers=workers, overwrite=overwrite, nearer=nearer)
     else:
         made = Store(store)
         save_splits(made, **split)

@@ -25,10 +25,11 @@ from torch import nn
 
 from .checkpoints import copy_state, load_model, save_tensors
 from .core import GalaxyError, pick_device, progress, random_generator
-from .data import Store, make_loader
+from .data import Store
+from .loaders import make_loader
 from .loss import ClassBalancedFocalLoss
 from .model import GalaxyNetwork, NotFinite, build_model, compile_network, prepare_images
-from .recipe import Augment, TrainingConfig, average_into, make_optimizer, make_schedule, mix_pairs
+from .recipe import Augment, TrainingConfig, average_into, make_optimizer, make_schedule, mix_pairs, scale_dropout
 
 # %% ../nbs/05_training.ipynb #cell-006
 def make_fabric(
@@ -138,7 +139,7 @@ def network_for(
     start:str|Path|None=None, # a checkpoint to begin from
 ) -> GalaxyNetwork:
     "A new network. Raises `GalaxyError` when no such network can be built, or the checkpoint is of another."
-    network = build_model(config.model, config.group, len(store.classes), config.size, store.measures.shape[1], config.widths)
+    network = scale_dropout(build_model(config.model, config.group, len(store.classes), config.size, store.measures.shape[1], config.widths), config.dropout)
     if start: network.load_state_dict(load_model(start, network.config).state_dict())
     return network
 
@@ -268,7 +269,8 @@ def reproduce(
     try: held = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error: raise GalaxyError(f"{path} cannot be read ({type(error).__name__}); expected nonfinite-….pt of galaxy-train.") from None
     if not isinstance(held, dict) or held.get("format") != REPRODUCER: raise GalaxyError(f"{path} is no reproducer; expected nonfinite-….pt of galaxy-train.")
-    config, network = TrainingConfig(**held["config"]), build_model(**held["network"]).train()
+    config = TrainingConfig(**held["config"])
+    network = scale_dropout(build_model(**held["network"]), config.dropout).train()
     network.load_state_dict(held["state"])
     loss_of = loss_for(np.array(held["counts"]), config)
     seed_step(*held["keys"])
