@@ -30,15 +30,16 @@ def plot_history(
 def plot_confusion(
     confusion:list[list[int]], # (C,C) counts, rows are the truth
     classes:list[str], # C names
+    shares:bool=False, # write the share of the row in per cent instead of counts?
 ) -> plt.Figure:
-    "Counts in cells, coloured by their share of the row."
+    "Counts or shares in cells, coloured by their share of the row."
     counts = np.asarray(confusion)
     share = counts/np.maximum(counts.sum(1, keepdims=True), 1)
     side = max(4, .62*len(classes) + 2)
     figure, axis = plt.subplots(figsize=(side, side - .4), constrained_layout=True)
     shown = axis.imshow(share, cmap="Blues", vmin=0, vmax=1)
     for (row, column), count in np.ndenumerate(counts):
-        if count: axis.text(column, row, count, ha="center", va="center", color="white" if share[row, column] > .5 else "black")
+        if count: axis.text(column, row, f"{100*share[row, column]:.0f}" if shares else count, ha="center", va="center", color="white" if share[row, column] > .5 else "black")
     numbers = range(len(classes))
     axis.set(xticks=numbers, yticks=numbers, yticklabels=classes, xlabel="answer", ylabel="truth")
     axis.set_xticklabels(classes, rotation=45, ha="right")
