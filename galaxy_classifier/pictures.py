@@ -4,13 +4,16 @@
 
 # %% auto #0
 __all__ = ['MAX_PIXELS', 'BLOCK', 'MAX_HEADER', 'FITS_SUFFIXES', 'IMAGE_SUFFIXES', 'read_rgb', 'read_header', 'check_fits',
-           'read_light', 'read_fits', 'band_files', 'read_bands', 'resize_picture', 'say_resized', 'read_image']
+           'read_light', 'read_fits', 'band_files', 'read_bands', 'resize_picture', 'say_resized', 'read_image',
+           'one_a_galaxy', 'walk_pictures']
 
 # %% ../nbs/01c_pictures.ipynb #cell-002
 import io
 import math
+import os
 import warnings
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -155,3 +158,26 @@ def read_image(
     top, left = (height - side)//2, (width - side)//2
     square = image[top:top + side, left:left + side]
     return square if size is None else resize_picture(square, size)
+
+# %% ../nbs/01c_pictures.ipynb #cell-022
+def one_a_galaxy(
+    files:list[Path], # of one directory
+) -> list[Path]: # NAME_*.fits for files with a band each, in order
+    "FITS files that differ in the band's letter as one."
+    starred = {file: file.with_name(f"{file.stem[:-1]}*{file.suffix}") for file in files if file.suffix.lower() in FITS_SUFFIXES and file.stem[-2:-1] in tuple("_-.")}
+    return sorted({starred[file] if file in starred and len(band_files(starred[file])) > 1 and file in band_files(starred[file]).values() else file for file in files})
+
+def walk_pictures(
+    folder:str|Path, # with pictures in it or below
+    root:Path|None=None, # that links must not lead out of; the folder itself if not given
+) -> Iterator[Path]: # in order; NAME_*.fits for files with a band each
+    "All pictures below a folder. Raises `GalaxyError` for links that lead out of it."
+    folder = Path(folder)
+    root = root or folder.resolve()
+    with os.scandir(folder) as entries: found = [(Path(entry.path), entry.is_dir(follow_symlinks=False), entry.is_symlink()) for entry in entries]
+    pictures = [path for path, is_folder, _ in found if not is_folder and path.suffix.lower() in IMAGE_SUFFIXES]
+    leading_out = [path for path, _, is_link in found if is_link and path in pictures and not path.resolve().is_relative_to(root)]
+    if leading_out: raise GalaxyError(f"{leading_out[0]} leads out of {root}; expected pictures in the folder itself: copy them there.")
+    for path in sorted([*one_a_galaxy(pictures), *(path for path, is_folder, _ in found if is_folder and not path.name.startswith("."))]):
+        if path.is_dir(): yield from walk_pictures(path, root)
+        else: yield path

@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['MAX_ARCHIVE', 'open_hdf5', 'check_images', 'check_hdf5', 'aligned_slices', 'read_catalog', 'check_positions',
-           'import_hdf5', 'number_classes', 'one_a_galaxy', 'folder_table', 'read_table', 'labelled_pictures',
-           'import_pictures', 'open_arrays', 'import_arrays', 'describe', 'galaxy_data']
+           'import_hdf5', 'number_classes', 'folder_table', 'load_table', 'check_paths', 'read_table',
+           'labelled_pictures', 'import_pictures', 'open_arrays', 'import_arrays', 'describe', 'galaxy_data']
 
 # %% ../nbs/01e_sources.ipynb #cell-003
 import zipfile
@@ -22,7 +22,7 @@ from .core import GALAXY10_CLASSES, GalaxyError, command, progress
 from .cutouts import CutoutService, fetch_cutouts
 from .data import SHARED_SKY, Store, StoreWriter, close_pairs, open_array, save_splits, split_targets
 from .fetch import GALAXY10, fetch
-from .pictures import FITS_SUFFIXES, IMAGE_SUFFIXES, band_files, read_image, resize_picture, say_resized
+from .pictures import IMAGE_SUFFIXES, band_files, read_image, resize_picture, say_resized, walk_pictures
 
 # %% ../nbs/01e_sources.ipynb #cell-006
 def open_hdf5(
@@ -128,14 +128,6 @@ def number_classes(
     return classes, np.array([classes.index(name) for name in names], np.int64)
 
 # %% ../nbs/01e_sources.ipynb #cell-018
-def one_a_galaxy(
-    folder:Path, # of pictures
-) -> list[Path]: # NAME_*.fits for three files with a band each
-    "The pictures in a folder, in order, three FITS files that differ in the band's letter as one."
-    found = [file for file in folder.rglob("*") if file.suffix.lower() in IMAGE_SUFFIXES]
-    starred = {file: file.with_name(f"{file.stem[:-1]}*{file.suffix}") for file in found if file.suffix.lower() in FITS_SUFFIXES and file.stem[-2:-1] in tuple("_-.")}
-    return sorted({starred[file] if file in starred and len(band_files(starred[file])) > 1 and file in band_files(starred[file]).values() else file for file in found})
-
 def folder_table(
     folder:str|Path, # holds one folder a class
 ) -> pd.DataFrame: # path (below the folder), label
@@ -143,30 +135,48 @@ def folder_table(
     folder = Path(folder)
     if not folder.is_dir(): raise GalaxyError(f"{folder} is no directory; expected one that holds a folder for each class.")
     folders = sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
-    found = [(str(file.relative_to(folder)), path.name) for path in folders for file in one_a_galaxy(path)]
+    found = [(str(file.relative_to(folder)), path.name) for path in folders for file in walk_pictures(path, folder.resolve())]
     if not found: raise GalaxyError(f"{folder} holds {len(folders)} folder(s) and no pictures; expected a folder for each class with files ending in {', '.join(IMAGE_SUFFIXES)}.")
     return pd.DataFrame(found, columns=["path", "label"])
+
+def load_table(
+    path:str|Path, # .csv or .parquet
+    wanted:list[tuple[str, ...]], # columns of which one set must be there
+) -> pd.DataFrame: # positions, if any, are on the sky
+    "Read a table. Raises `GalaxyError` when it cannot be read, is empty, or lacks columns."
+    path = Path(path)
+    expected = ", or ".join(" and ".join(names) for names in wanted)
+    if not path.is_file(): raise GalaxyError(f"{path} does not exist; expected a CSV or Parquet table with the columns {expected}.")
+    try: table = pd.read_parquet(path) if path.suffix.lower() in (".parquet", ".pq") else pd.read_csv(path, dtype=dict(path=str, label=str, id=str))
+    except (ValueError, OSError) as error: raise GalaxyError(f"{path} cannot be read as a table ({error}); expected CSV or Parquet.") from None
+    if not any(set(names) <= set(table) for names in wanted) or not len(table): raise GalaxyError(f"{path} has {len(table)} rows and the columns {list(table)}; expected {expected} (positions are there to fetch cutouts) and at least one row.")
+    return check_positions(str(path), table)
+
+# %% ../nbs/01e_sources.ipynb #cell-019
+def check_paths(
+    name:str|Path, # of the table, for messages
+    table:pd.DataFrame, # with a column path
+    base:Path, # that the paths start from
+):
+    "Raises `GalaxyError` naming the first row whose picture is missing or lies outside."
+    base = Path(base).resolve()
+    for row, file in enumerate(table["path"], 2):
+        if not isinstance(file, str): raise GalaxyError(f"{name} row {row} has the path {file!r}; expected the name of a picture.")
+        place = (base/file).resolve()
+        if not place.is_relative_to(base): raise GalaxyError(f"{name} row {row}: {file} lies outside the folder of the pictures; expected paths below {base.name}/.")
+        if not (place.is_file() or "*" in place.name and band_files(place)): raise GalaxyError(f"{name} row {row}: {file} does not exist.")
 
 def read_table(
     path:str|Path, # .csv or .parquet
     pictures:str|Path|None=None, # folder that the paths start from; the table's own if not given
 ) -> pd.DataFrame: # label and path, or label, ra and dec where the pictures are still to be fetched
     "Read a table of labelled pictures and check each row. Raises `GalaxyError` naming the first wrong row."
-    path = Path(path)
-    if not path.is_file(): raise GalaxyError(f"{path} does not exist; expected a CSV or Parquet table with the columns path and label.")
-    try: table = pd.read_parquet(path) if path.suffix.lower() in (".parquet", ".pq") else pd.read_csv(path, dtype=dict(path=str, label=str))
-    except (ValueError, OSError) as error: raise GalaxyError(f"{path} cannot be read as a table ({error}); expected CSV or Parquet.") from None
-    if not ({"path", "label"} <= set(table) or {"ra", "dec", "label"} <= set(table)) or not len(table): raise GalaxyError(f"{path} has {len(table)} rows and the columns {list(table)}; expected path and label (or ra, dec and label, to fetch cutouts) and at least one row.")
-    base = Path(pictures or path.parent).resolve()
-    for row, (file, label) in enumerate(zip(table.get("path", [""]*len(table)), table["label"]), 2):
-        if not isinstance(file, str) or pd.isna(label): raise GalaxyError(f"{path} row {row} has the path {file!r} and the label {label!r}; expected both.")
-        if "path" not in table: continue
-        place = (base/file).resolve()
-        if not place.is_relative_to(base): raise GalaxyError(f"{path} row {row}: {file} lies outside the folder of the pictures; expected paths below {base.name}/.")
-        if not (place.is_file() or "*" in place.name and band_files(place)): raise GalaxyError(f"{path} row {row}: {file} does not exist.")
-    return check_positions(str(path), table.assign(label=table["label"].astype(str)))
+    table = load_table(path, [("path", "label"), ("ra", "dec", "label")])
+    if table["label"].isna().any(): raise GalaxyError(f"{path} row {2 + table['label'].isna().argmax()} has no label; expected one in each row.")
+    if "path" in table: check_paths(path, table, Path(pictures or Path(path).parent))
+    return table.assign(label=table["label"].astype(str))
 
-# %% ../nbs/01e_sources.ipynb #cell-019
+# %% ../nbs/01e_sources.ipynb #cell-020
 def labelled_pictures(
     source:Path, # a directory of class folders, or a table
     skip_bad:bool, # leave out positions without a picture
@@ -180,7 +190,7 @@ def labelled_pictures(
     folder = Path(pictures or source.with_name(f"{source.stem}_cutouts"))
     return fetch_cutouts(table, folder, service, skip_bad), folder
 
-# %% ../nbs/01e_sources.ipynb #cell-020
+# %% ../nbs/01e_sources.ipynb #cell-021
 def import_pictures(
     source:str|Path, # a directory of class folders, or a table
     store:str|Path, # the directory to make
@@ -214,7 +224,7 @@ def import_pictures(
     say_resized(sizes, size)
     return Store(store)
 
-# %% ../nbs/01e_sources.ipynb #cell-027
+# %% ../nbs/01e_sources.ipynb #cell-028
 MAX_ARCHIVE = 8_000_000_000 # bytes that an .npz may unpack to in memory
 
 def open_arrays(
@@ -249,7 +259,7 @@ def import_arrays(
         for start in progress(range(0, len(pictures), 256), label="import", unit="slices"): writer.write(start, pictures[start:start + 256], checked[start:start + 256])
     return Store(store)
 
-# %% ../nbs/01e_sources.ipynb #cell-030
+# %% ../nbs/01e_sources.ipynb #cell-031
 def describe(
     store:Store, # with a split
 ) -> str: # some lines
@@ -260,7 +270,7 @@ def describe(
     if found["conflicts"]: lines.append(f"{found['conflicts']} pairs are one galaxy with two labels{'' if found['conflicts_tested'] else ': in training only'}")
     return "\n".join(lines)
 
-# %% ../nbs/01e_sources.ipynb #cell-031
+# %% ../nbs/01e_sources.ipynb #cell-032
 @command
 def galaxy_data(
     published:Param("galaxy10: fetch the published file, 2.5 GB, and import it", str, nargs="?", opt=False)=None,
