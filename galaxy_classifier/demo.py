@@ -16,7 +16,7 @@ from PIL import Image
 
 from .analysis import analyse
 from .core import GalaxyError, command, save_json
-from .inference import galaxy_predict
+from .bulk import galaxy_predict
 from .recipe import TrainingConfig
 from .runs import fit
 from .survey import preprocess_store

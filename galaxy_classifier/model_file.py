@@ -49,5 +49,5 @@ def open_model(
         raise GalaxyError(f"{path} cannot be read as an ONNX model ({type(error).__name__}); expected model.onnx from galaxy-train.") from None
     stored = {note.key: note.value for note in model.metadata_props}
     if "digest" not in stored: raise GalaxyError(f"{path} lacks the metadata of this project ('digest'); expected model.onnx from galaxy-train.")
-    if stored.pop("digest") != digest_of(model): raise GalaxyError(f"{path} was changed after it was written: its digest does not fit; copy it again from where it was made.")
-    return session, {key: json.loads(value) for key, value in stored.items()}
+    if stored["digest"] != digest_of(model): raise GalaxyError(f"{path} was changed after it was written: its digest does not fit; copy it again from where it was made.")
+    return session, {key: value if key == "digest" else json.loads(value) for key, value in stored.items()}
