@@ -3,6 +3,7 @@
 python benchmarks/kill.py --kills 10 --count 600
 python benchmarks/kill.py --only preprocess
 python benchmarks/kill.py --only train search --kills 20
+python benchmarks/kill.py --only predict --kills 20 --count 4000
 
 Training and search are compared by what they found, to the last digit: history, weights, each point in MLflow (once), trials, the model behind the
 alias. The others byte for byte.
@@ -30,11 +31,15 @@ import numpy as np
 import optuna
 import pandas as pd
 from data import COMMAND, make_file
+from PIL import Image
 from server import SMALL
 
 from galaxy_classifier.checkpoints import read_checkpoint
+from galaxy_classifier.core import GALAXY10_CLASSES
+from galaxy_classifier.export import export_onnx
 from galaxy_classifier.fetch import Published
-from galaxy_classifier.simulation import simulate_store
+from galaxy_classifier.model import build_model
+from galaxy_classifier.simulation import simulate_galaxy, simulate_store
 from galaxy_classifier.survey import preprocess_store
 
 
@@ -158,6 +163,25 @@ class Search(Job):
         return {"trials": [(trial.number, trial.state.name, trial.params, trial.value, trial.intermediate_values) for trial in trials], "alias": alias, **told(folder)}
 
 
+class Predict(Job):
+    """galaxy-predict, in two processes."""
+    phases = ("starting", "working", "finished")
+
+    def __init__(self, pictures): self.name, self.pictures = "predict", pictures
+    def words(self, folder): return [COMMAND.with_name("galaxy-predict"), self.pictures/"pictures", "--model", self.pictures/"model.onnx", "--output", "classes.csv", "--workers", "2"]
+    def done(self, folder): return (folder/"classes.csv").exists()
+    def kept(self, folder): return f"{len(list((folder/'.classes.csv.part').glob('0*.parquet')))} chunks"
+    def phase(self, folder): return 2 if self.done(folder) else 1 if list((folder/".classes.csv.part").glob("0*.parquet")) else 0
+
+
+def make_pictures(folder, count):
+    """JPEG files, ten galaxies in four turns, and an untrained model."""
+    (folder/"pictures").mkdir(parents=True)
+    some = [simulate_galaxy(number, 1, number, 64).image for number in range(10)]
+    for number in range(count): Image.fromarray(np.rot90(some[number % 10], number//10 % 4)).save(folder/"pictures"/f"{number:05d}.jpg")
+    export_onnx(build_model(size=33), folder/"model.onnx", list(GALAXY10_CLASSES), dict(image_size=64, cleaned=True, preprocessing={}, temperature=1.), 64)
+
+
 def start(job, folder):
     """Start a job without its output."""
     return subprocess.Popen(list(map(str, job.words(folder))), cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
@@ -254,8 +278,8 @@ def main():
     """Kill and compare."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--kills", type=int, default=10, help="random moments")
-    parser.add_argument("--count", type=int, default=600, help="images in the file to import, and in the store to preprocess")
-    parser.add_argument("--only", nargs="+", choices=("import", "fetch", "preprocess", "train", "search"), help="some jobs; all if not given")
+    parser.add_argument("--count", type=int, default=600, help="images in the file to import, in the store to preprocess, and to classify")
+    parser.add_argument("--only", nargs="+", choices=("import", "fetch", "preprocess", "train", "search", "predict"), help="some jobs; all if not given")
     parser.add_argument("--seed", type=int, default=0, help="of the moments")
     parser.add_argument("--folder", type=Path, help="where to work; a temporary directory if not given")
     words = parser.parse_args()
@@ -265,11 +289,12 @@ def main():
     published = Published(f"http://127.0.0.1:{server.server_port}/galaxies.h5", len(Slow.content), hashlib.sha256(Slow.content).hexdigest())
     with tempfile.TemporaryDirectory(dir=words.folder) as folder:
         workplace = Path(folder)
-        jobs = [Import(workplace/"published.h5"), Fetch(published), Preprocess(workplace/"simulated"), Train(workplace/"small"), Search(workplace/"small")]
+        jobs = [Import(workplace/"published.h5"), Fetch(published), Preprocess(workplace/"simulated"), Train(workplace/"small"), Search(workplace/"small"), Predict(workplace/"pictured")]
         jobs = [job for job in jobs if words.only is None or job.name in words.only]
         if any(job.name == "import" for job in jobs): make_file(workplace/"published.h5", words.count, positions=False, chunk=64)
         if any(job.name == "preprocess" for job in jobs): simulate_store(workplace/"simulated", words.count, 128, workers=2)
         if {"train", "search"} & {job.name for job in jobs}: preprocess_store(simulate_store(workplace/"small", 60, 64), workers=1)
+        if any(job.name == "predict" for job in jobs): make_pictures(workplace/"pictured", words.count)
         fine = [check(job, workplace, words.kills, generator) for job in jobs]
     print("nothing differs" if all(fine) else "SOMETHING DIFFERS")
     sys.exit(not all(fine))

@@ -8,12 +8,11 @@ when something that a person would look for is not there.
 """
 import argparse
 import os
-import shutil
 import subprocess
-import sys
 import tempfile
 from pathlib import Path
 
+from browser import browser
 from selenium import webdriver
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import WebDriverWait
@@ -24,16 +23,6 @@ from galaxy_classifier.survey import preprocess_store
 
 ROOT = Path(__file__).resolve().parents[1]
 EXPANDER, CLOSE = "[data-component-id*=runnamecellrenderer]", "[data-component-id='mlflow.assistant.chat_panel.close']"
-
-
-def browser():
-    """Headless Chromium, nothing downloaded."""
-    programs = shutil.which("chromium") or shutil.which("chromium-browser"), shutil.which("chromedriver")
-    if not all(programs): sys.exit("no browser: apt-get install chromium chromium-driver")
-    options = webdriver.ChromeOptions()
-    options.binary_location = programs[0]
-    for word in ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu", "--window-size=1500,2250"): options.add_argument(word)
-    return webdriver.Chrome(options=options, service=webdriver.ChromeService(programs[1]))
 
 
 def look(driver, address, trials, picture):

@@ -139,6 +139,7 @@ def report_notes(
     if left_out[20:]: print(f"left out: {len(left_out) - 20} more")
     say_resized(sides, size)
 
+# %% ../nbs/07b_bulk.ipynb #cell-013
 def predict(
     given:list[str|Path], # files, folders, globs; or one table, HDF5 file or store
     model:str|Path, # see `find_model`
@@ -165,7 +166,7 @@ def predict(
         shutil.rmtree(work.folder)
     return counts
 
-# %% ../nbs/07b_bulk.ipynb #cell-020
+# %% ../nbs/07b_bulk.ipynb #cell-021
 @command
 def galaxy_predict(
     pictures:Param("pictures, folders, a glob in quotes; or one table (path, or ra and dec; perhaps id), HDF5 file or store", str, nargs="*"), # the galaxy in the middle

@@ -8,15 +8,17 @@ __all__ = ['STRIDE', 'expand', 'PictureList', 'write_lines', 'finish_list', 'lis
 
 # %% ../nbs/07a_inputs.ipynb #cell-003
 import glob
+import hashlib
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from fastcore.basics import patch
 
 from .core import GalaxyError, atomic_path, load_json, progress, save_json
 from .cutouts import CutoutService, fetch_cutouts
-from .data import Store, digest_of, open_array
+from .data import Store, open_array
 from .pictures import IMAGE_SUFFIXES, band_files, read_image, walk_pictures
 from .sources import aligned_slices, check_paths, load_table, open_hdf5
 
@@ -75,24 +77,26 @@ class PictureList:
             for _ in range(start % STRIDE): file.readline()
             return [file.readline().removesuffix("\n") for _ in range(start, min(stop, self.count))]
 
-    def read(self,
-        start:int, stop:int, # rows
-    ) -> Iterator[tuple[str, np.ndarray|GalaxyError]]: # name, (H,H,3) uint8; or what is wrong with it
-        "Read some pictures, one after the other. An error is handed on, since the picture may have to be left out."
-        names = self.names(start, stop)
-        if self.kind == "files":
-            for name, file in zip(names, self.lines("files", start, stop)):
-                try: yield name, read_image(file, None)
-                except GalaxyError as error: yield name, error
-            return
-        if self.kind == "store": images = open_array(Path(self.source)/"images.npy")[start:stop]
-        else:
-            with open_hdf5(self.source) as file:
-                try: images = file["images"][start:stop]
-                except OSError as error: raise GalaxyError(f"{self.source}: images {start} to {stop} cannot be read ({error}); fetch the file again.") from None
-        yield from zip(names, map(np.array, images))
-
 # %% ../nbs/07a_inputs.ipynb #cell-010
+@patch
+def read(self:PictureList,
+    start:int, stop:int, # rows
+) -> Iterator[tuple[str, np.ndarray|GalaxyError]]: # name, (H,H,3) uint8; or what is wrong with it
+    "Read some pictures, one after the other. An error is handed on, since the picture may have to be left out."
+    names = self.names(start, stop)
+    if self.kind == "files":
+        for name, file in zip(names, self.lines("files", start, stop)):
+            try: yield name, read_image(file, None)
+            except GalaxyError as error: yield name, error
+        return
+    if self.kind == "store": images = open_array(Path(self.source)/"images.npy")[start:stop]
+    else:
+        with open_hdf5(self.source) as file:
+            try: images = file["images"][start:stop]
+            except OSError as error: raise GalaxyError(f"{self.source}: images {start} to {stop} cannot be read ({error}); fetch the file again.") from None
+    yield from zip(names, map(np.array, images))
+
+# %% ../nbs/07a_inputs.ipynb #cell-011
 def write_lines(
     folder:Path, # of the list
     name:str, # files or ids
@@ -118,9 +122,10 @@ def finish_list(
 ) -> PictureList:
     "Note what the list is. Raises `GalaxyError` when it is empty."
     if not count: raise GalaxyError(f"no pictures in {source}; expected files ending in {', '.join(IMAGE_SUFFIXES)}.")
-    texts = [np.frombuffer((folder/f"{name}.txt").read_bytes(), np.uint8) for name in ("files", "ids") if (folder/f"{name}.txt").is_file()]
     status = Path(source).stat() if kind == "hdf5" else None
-    identity = [digest_of(text) for text in texts] + ([status.st_size, status.st_mtime_ns] if status else [])
+    identity = [status.st_size, status.st_mtime_ns] if status else []
+    for path in sorted(folder.glob("*.txt")):
+        with open(path, "rb") as file: identity.append(hashlib.file_digest(file, "sha256").hexdigest())
     save_json(folder/"pictures.json", dict(kind=kind, source=source, count=count, step=step, digest=[kind, source, count, *identity]))
     return PictureList(folder)
 
@@ -131,7 +136,7 @@ def list_files(
     "A list of files."
     return finish_list(folder, "files", ", ".join(map(str, given[:3])) + (" …" if given[3:] else ""), write_lines(folder, "files", (str(path.absolute()) for path in progress(expand(given), label="list", unit="pictures"))))
 
-# %% ../nbs/07a_inputs.ipynb #cell-013
+# %% ../nbs/07a_inputs.ipynb #cell-014
 def check_table(
     name:str, # of the table, for messages
     table:pd.DataFrame, # with path, or ra and dec
@@ -162,7 +167,7 @@ def list_table(
     if "id" in table: write_lines(folder, "ids", iter(table["id"].astype(str)))
     return finish_list(folder, "files", str(path), write_lines(folder, "files", (str((base/file).absolute()) for file in table["path"])))
 
-# %% ../nbs/07a_inputs.ipynb #cell-016
+# %% ../nbs/07a_inputs.ipynb #cell-017
 def list_array(
     path:str|Path, # HDF5 file with images (N,H,H,3) uint8, or a store's directory
     folder:Path, # to write the list to

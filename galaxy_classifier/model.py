@@ -176,6 +176,7 @@ class GalaxyNetwork(nn.Module):
         if not torch.compiler.is_compiling(): check_input(images, asymmetry, self.config)
         return torch.cat([self.pool(self.features(images)).flatten(1), self.symmetry(asymmetry)], 1)
 
+# %% ../nbs/04_model.ipynb #cell-022
 class NotFinite(GalaxyError):
     "Somewhere a number is infinite or not a number."
 
@@ -192,7 +193,7 @@ def check_input(
             bad = (~given.isfinite()).flatten(1).any(1).nonzero().flatten().tolist()
             raise NotFinite(f"{name} hold numbers that are not finite, at batch index {', '.join(map(str, bad[:10]))}{' and others' if len(bad) > 10 else ''}.")
 
-# %% ../nbs/04_model.ipynb #cell-022
+# %% ../nbs/04_model.ipynb #cell-023
 def symmetry_network(
     hidden:int, # width within
     out:int, # S features
@@ -212,7 +213,7 @@ def classifier_head(
         layers += [nn.Linear(inner, outer), nn.BatchNorm1d(outer), nn.ELU(), nn.Dropout(dropout)]
     return nn.Sequential(*layers, nn.Linear(*widths[-2:]))
 
-# %% ../nbs/04_model.ipynb #cell-023
+# %% ../nbs/04_model.ipynb #cell-024
 def steerable_network(
     name:str, # "reference" or "residual"
     group:str, # see `GROUPS`
@@ -232,7 +233,7 @@ def steerable_network(
 
 LAYERS = dict(reference=reference_layers, residual=residual_layers)
 
-# %% ../nbs/04_model.ipynb #cell-025
+# %% ../nbs/04_model.ipynb #cell-026
 def plain_block(
     inner:int, # channels in
     outer:int, # channels out
@@ -261,7 +262,7 @@ def cnn_network(
         if isinstance(layer, nn.Linear): nn.init.zeros_(layer.bias)
     return network
 
-# %% ../nbs/04_model.ipynb #cell-026
+# %% ../nbs/04_model.ipynb #cell-027
 MODELS = dict(reference=steerable_network, residual=steerable_network, cnn=cnn_network)
 
 def build_model(
@@ -296,7 +297,7 @@ def compile_network(
     else: model.features.compile()
     return model
 
-# %% ../nbs/04_model.ipynb #cell-034
+# %% ../nbs/04_model.ipynb #cell-035
 @lru_cache
 def coefficients(
     group:str, # see `GROUPS`
@@ -324,7 +325,7 @@ def matched_widths(
     candidates = {tuple(max(1, round(scale*width)) for width in usual) for scale in scales}
     return min(sorted(candidates), key=lambda widths: abs(width_parameters(group, widths) - wanted))
 
-# %% ../nbs/04_model.ipynb #cell-037
+# %% ../nbs/04_model.ipynb #cell-038
 def is_leaf(
     layer:nn.Module,
 ) -> bool: # escnn's layers hold parts of their own, which are no layers

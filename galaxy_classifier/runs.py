@@ -181,6 +181,7 @@ def open_keeper(
     keeper.save() # from now on the same command goes on with this run; and what a kill kept from being written is written
     return keeper
 
+# %% ../nbs/05a_runs.ipynb #cell-014
 def open_delivery(
     run:Training, # new, or restored
     held:dict|None, # what it was restored from
@@ -201,7 +202,7 @@ def open_delivery(
     save_json(folder/"config.json", asdict(config))
     return delivery
 
-# %% ../nbs/05a_runs.ipynb #cell-014
+# %% ../nbs/05a_runs.ipynb #cell-015
 def run_epochs(
     run:Training, # new, or restored
     keeper:Keeper, # of that run
@@ -223,7 +224,7 @@ def run_epochs(
         except NotFinite: keeper.save(); ended("FAILED"); raise
         except Exception: ended("FAILED"); raise
 
-# %% ../nbs/05a_runs.ipynb #cell-015
+# %% ../nbs/05a_runs.ipynb #cell-016
 def conclude(
     run:Training, # finished
     keeper:Keeper, # of that run
@@ -264,7 +265,7 @@ def deliver_all(
         with delivery.attempt(): log_network(run.folder/"model.onnx", delivery.run_id, dict(images=first[0].numpy()[None], asymmetry=first[1].numpy()[None]))
     return done and not delivery.away and delivery.call("set_terminated", "FINISHED")
 
-# %% ../nbs/05a_runs.ipynb #cell-025
+# %% ../nbs/05a_runs.ipynb #cell-026
 @command
 def galaxy_train(
     store:Path=Path("data"), # the store to learn from, filled by galaxy-data and preprocessed
