@@ -6,7 +6,7 @@ PYTHON ?= $(shell for p in python3 python3.11 python3.12; do $$p -c 'import sys;
 # pip's own find-links are passed on, so that a CPU build of torch offered there is taken.
 UV := UV_FIND_LINKS="$${UV_FIND_LINKS:-$$PIP_FIND_LINKS}" $(BIN)/uv pip install --quiet --python $(BIN)/python
 
-.PHONY: help setup demo test prepare export readme execute ui clean
+.PHONY: help setup demo test prepare export readme docs execute ui clean
 
 help: ## show this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | column -t -s "$$(printf '\t')"
@@ -32,6 +32,9 @@ export: setup ## write the package from the notebooks
 
 readme: setup ## write README.md from nbs/index.ipynb
 	$(BIN)/python .ci/readme.py
+
+docs: setup ## the documentation site, _docs/site/index.html; no Quarto needed
+	$(BIN)/python docs/build.py
 
 execute: setup ## run each notebook in place, so that its stored output is fresh
 	for notebook in nbs/*.ipynb nbs/tutorials/*.ipynb; do $(BIN)/jupyter nbconvert --to notebook --execute --inplace $$notebook || exit 1; done
