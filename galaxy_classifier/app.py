@@ -82,11 +82,11 @@ body { font: 16px/1.5 system-ui, sans-serif; max-width: 46rem; margin: 0 auto; p
 #drop { display: block; border: .15rem dashed #8888; border-radius: .8rem; padding: 2.2rem 1rem; text-align: center; cursor: pointer; } #drop.over, #drop:focus-within { border-color: var(--accent); background: var(--soft); }
 #drop input { position: absolute; opacity: 0; width: 1px; } #message { min-height: 1.5rem; } #message.error { border-left: .3rem solid #d80; padding-left: .6rem; overflow-wrap: anywhere; }
 .pictures { display: grid; grid-template-columns: repeat(auto-fit, minmax(11rem, 1fr)); gap: 1rem; } figure { margin: 0; } img { width: 100%; border-radius: .5rem; image-rendering: auto; } figcaption { font-size: .9rem; opacity: .8; }
-.bar { display: grid; grid-template-columns: 12.5rem 1fr 3.5rem; gap: .6rem; align-items: center; margin: .25rem 0; } .bar i { display: block; height: .8rem; border-radius: .4rem; background: var(--accent); min-width: 2px; } .bar b { font-weight: normal; text-align: right; font-variant-numeric: tabular-nums; }
+.bar { display: grid; grid-template-columns: 13.5rem 1fr 4.2rem; gap: .6rem; align-items: center; margin: .25rem 0; } .bar i { display: block; height: .8rem; border-radius: .4rem; background: var(--accent); min-width: 2px; } .bar b { font-weight: normal; text-align: right; font-variant-numeric: tabular-nums; }
 .bar:first-child span, .bar:first-child b { font-weight: bold; } @media (max-width: 30rem) { .bar { grid-template-columns: 9.5rem 1fr 3rem; font-size: .9rem; } }
 </style></head><body>
 <h1>What galaxy is this?</h1>
-<label id="drop"><input type="file" id="file" accept="%(accept)s">Drop a picture here, or click to choose one<br><small>JPEG, PNG, TIFF or FITS up to %(limit)s MB, the galaxy in the middle. It stays on this machine.</small></label>
+<label id="drop"><input type="file" id="file" accept="ACCEPTED">Drop a picture here, or click to choose one<br><small>JPEG, PNG, TIFF or FITS up to LIMIT MB, the galaxy in the middle. It stays on this machine.</small></label>
 <p id="message" role="status"></p>
 <div id="answer" hidden><div id="bars"></div><p id="notes"></p><div class="pictures">
 <figure><img id="given" alt="the picture as given"><figcaption>as given</figcaption></figure><figure><img id="cleaned" alt="the picture without stars"><figcaption>without stars, as the network gets it</figcaption></figure>
@@ -96,7 +96,7 @@ const $ = id => document.getElementById(id), FLAGS = {no_galaxy: "no galaxy foun
 function say(text, error) { $("message").textContent = text; $("message").className = error ? "error" : ""; }
 async function classify(file) {
   $("answer").hidden = true; say("looking at " + file.name + " …");
-  if (file.size > %(limit)s * 1048576) return say(file.name + " has " + Math.round(file.size/1048576) + " MB; expected at most %(limit)s: cut out the galaxy first.", true);
+  if (file.size > LIMIT * 1048576) return say(file.name + " has " + Math.round(file.size/1048576) + " MB; expected at most LIMIT: cut out the galaxy first.", true);
   const form = new FormData(); form.append("picture", file);
   let found;
   try { const reply = await fetch("/classify", {method: "POST", body: form}); found = await reply.json(); if (!reply.ok) return say(found.error, true); }
@@ -104,7 +104,7 @@ async function classify(file) {
   say(file.name);
   $("bars").replaceChildren(...found.classes.map(one => { const row = document.createElement("div"); row.className = "bar";
     const name = document.createElement("span"), track = document.createElement("div"), bar = document.createElement("i"), share = document.createElement("b");
-    name.textContent = one.name; bar.style.width = 100*one.probability + "%%"; share.textContent = (100*one.probability).toFixed(1) + " %%"; track.append(bar); row.append(name, track, share); return row; }));
+    name.textContent = one.name; bar.style.width = 100*one.probability + "%"; share.textContent = (100*one.probability).toFixed(1) + " %"; track.append(bar); row.append(name, track, share); return row; }));
   $("notes").textContent = "Asymmetry " + found.asymmetry.toFixed(3) + ". " + (found.flags.length ? "Doubtful: " + found.flags.map(flag => FLAGS[flag] || flag).join("; ") + "." : "");
   for (const id of ["given", "cleaned", "hangs"]) $(id).src = found.pictures[id];
   $("answer").hidden = false;
@@ -130,7 +130,7 @@ def make_app(
         if request.host.rsplit(":", 1)[0] not in ("127.0.0.1", "localhost"): return dict(error=f"{request.host} is not this machine."), 403
 
     @app.get("/")
-    def page(): return Response(PAGE % dict(accept=",".join(IMAGE_SUFFIXES), limit=LIMIT), headers={"Content-Security-Policy": "default-src 'self'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data:"})
+    def page(): return Response(PAGE.replace("ACCEPTED", ",".join(IMAGE_SUFFIXES)).replace("LIMIT", str(LIMIT)), headers={"Content-Security-Policy": "default-src 'self'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data:"})
 
     @app.post("/classify")
     def classify():
