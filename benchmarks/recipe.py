@@ -7,13 +7,12 @@ Each recipe is trained once a seed; accuracy on the test split of the best epoch
 of its parts as in the reference: what that costs is what the part is worth. Runs that were stopped are gone on with: give the same command again.
 """
 import argparse
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, replace
-from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
 import torch
+from joblib import Parallel, delayed
 
 from galaxy_classifier.checkpoints import load_model
 from galaxy_classifier.core import save_json
@@ -68,16 +67,14 @@ def main():
     start_tracking(words.folder)
     store, found, commit = Store(words.store), {}, git_commit()
     base = TrainingConfig(epochs=words.epochs, size=words.size, early_stopping=words.epochs)
-    with ProcessPoolExecutor(words.processes, get_context("spawn")) as pool:
-        begun = [(name, config, pool.submit(train, words.store, replace(config, seed=seed), words.folder/f"{name.replace(', ', '-').replace(' ', '-')}-{seed}"))
-                 for name, config, seeds in recipes(base, words.seeds, words.few) for seed in range(seeds)]
-        for name, config, future in begun:
-            run = future.result()
-            found.setdefault(name, dict(config={key: value for key, value in asdict(config).items() if key != "seed"}, runs=[]))["runs"].append(run)
-            found[name].update(spread(found[name]["runs"]))
-            print(f"{name}, seed {run['seed']}: {run['test_accuracy']:.3f} on the test split, {run['valid_accuracy']:.3f} in validation", flush=True)
-            if words.output: save_json(words.output, dict(recipes=found, epochs=words.epochs, size=words.size, images={part: len(store.split(part)) for part in ("train", "valid", "test")},
-                                                          data=store.manifest["source"], split=store.manifest["split"], commit=commit, hardware=hardware()))
+    plan = [(name, replace(config, seed=seed)) for name, config, seeds in recipes(base, words.seeds, words.few) for seed in range(seeds)]
+    runs = Parallel(words.processes, return_as="generator", pre_dispatch=words.processes)(delayed(train)(words.store, config, words.folder/f"{name.replace(', ', '-').replace(' ', '-')}-{config.seed}") for name, config in plan)
+    for (name, config), run in zip(plan, runs):
+        found.setdefault(name, dict(config={key: value for key, value in asdict(config).items() if key != "seed"}, runs=[]))["runs"].append(run)
+        found[name].update(spread(found[name]["runs"]))
+        print(f"{name}, seed {run['seed']}: {run['test_accuracy']:.3f} on the test split, {run['valid_accuracy']:.3f} in validation", flush=True)
+        if words.output: save_json(words.output, dict(recipes=found, epochs=words.epochs, size=words.size, images={part: len(store.split(part)) for part in ("train", "valid", "test")},
+                                                      data=store.manifest["source"], split=store.manifest["split"], commit=commit, hardware=hardware()))
     for name, row in found.items(): print(f"{name:40s} {100*row['mean']:.1f} % ± {100*(row['standard_error'] or np.nan):.1f}")
     if {"reference", "ours"} <= set(found) and words.seeds > 1:
         gain, error = found["ours"]["mean"] - found["reference"]["mean"], np.hypot(found["ours"]["standard_error"], found["reference"]["standard_error"])

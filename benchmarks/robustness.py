@@ -7,12 +7,11 @@ All three are trained on the same images, by the same recipe (that of benchmarks
 mirror images that its group lacks. Trainings and changes that are done are not done again: give the same command again to go on.
 """
 import argparse
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
-from multiprocessing import get_context
 from pathlib import Path
 
 import torch
+from joblib import Parallel, delayed
 from recipe import OURS
 
 from galaxy_classifier.checkpoints import load_model
@@ -48,9 +47,8 @@ def main():
     words = parser.parse_args()
     start_tracking(words.folder)
     base = TrainingConfig(epochs=words.epochs, size=words.size, early_stopping=words.epochs, **OURS)
-    with ProcessPoolExecutor(words.processes, get_context("spawn")) as pool:
-        begun = {name: pool.submit(train, words.store, replace(base, **how), words.folder/name.replace(" ", "-")) for name, how in NETWORKS.items()}
-        networks = {name: load_model(future.result()) for name, future in begun.items()}
+    folders = Parallel(words.processes, pre_dispatch=words.processes)(delayed(train)(words.store, replace(base, **how), words.folder/name.replace(" ", "-")) for name, how in NETWORKS.items())
+    networks = {name: load_model(folder) for name, folder in zip(NETWORKS, folders)}
     store = Store(words.store)
     found = measure_robustness(networks, store, words.folder/"robustness.json", attacked=words.attacked)
     print(robustness_table(found).round(1).to_string())
