@@ -33,7 +33,7 @@ from .data import Store
 from .export import export_onnx
 from .figures import plot_confusion, plot_history
 from .model import NotFinite
-from .predictions import know_thyself
+from .predictions import calibrate
 from .recipe import TrainingConfig
 from .registry import log_network
 from .tracking import Delivery, begin_run, git_commit, hardware, start_tracking, versions
@@ -233,7 +233,7 @@ def conclude(
     store, config, folder, delivery, best = run.store, run.config, run.folder, keeper.delivery, run.best
     history = pd.DataFrame(run.history)
     network = load_model(folder/"best.pt")
-    temperature, familiarity = know_thyself(network, store, config.cleaned, run.fabric.device.type)
+    temperature, familiarity = calibrate(network, store, config.cleaned, run.fabric.device.type)
     network.cpu()
     needed = dict(image_size=store.size, cleaned=config.cleaned, preprocessing=store.manifest.get("preprocessing", {}).get("parameters", {}), temperature=temperature)
     commit = " ".join(keeper.commits)
