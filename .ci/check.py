@@ -63,7 +63,7 @@ def main():
     checks["two searches share a study"] = lambda: run(["python", "benchmarks/workers.py"])
     checks["two processes train as one run"] = lambda: run(["python", "benchmarks/devices.py"])
     checks["a tracking server that is killed misses nothing"] = lambda: run(["python", "benchmarks/server.py"])
-    checks["a classification that is killed ends like another"] = lambda: run(["python", "benchmarks/kill.py", "--only", "predict", "--kills", 3, "--seed", 1, "--count", 1000])
+    checks["a classification that is killed ends like another"] = lambda: run(["python", "benchmarks/kill.py", "--only", "predict", "--kills", 1, "--seed", 1, "--count", 600])
     if shutil.which("chromium") and shutil.which("chromedriver"):
         for name, script in {"MLflow's pages": "ui", "the report": "report", "the page to try pictures": "app"}.items(): checks[f"{name} in a browser"] = lambda script=script: run(["python", f"benchmarks/{script}.py"])
     else: print("pages are not looked at in a browser: that needs chromium and chromium-driver", flush=True)
