@@ -13,6 +13,17 @@ ROOT = Path(__file__).resolve().parents[1]
 BIN = Path(sys.executable).parent
 ENVIRONMENT = dict(os.environ, PATH=f"{BIN}{os.pathsep}{os.environ['PATH']}", MPLBACKEND="agg", OMP_NUM_THREADS="1")
 TIMEOUT = 900 # seconds for one notebook: a hang is a failure
+# What takes long comes first, so that no core is idle at the end.
+SCRIPTS = {
+    "a training and a search that are killed end like others": ["benchmarks/kill.py", "--only", "train", "search", "--kills", 0, "--row", 2, "--seed", 1],
+    "two processes train as one run": ["benchmarks/devices.py"],
+    "a tracking server that is killed misses nothing": ["benchmarks/server.py", "--epochs", 8, "--away", 2],
+    "two searches share a study": ["benchmarks/workers.py"],
+    "the commands of README and home page work": ["benchmarks/quickstart.py"],
+    "wheel and source distribution install and run": ["benchmarks/release.py"],
+    "a classification that is killed ends like another": ["benchmarks/kill.py", "--only", "predict", "--kills", 0, "--row", 2, "--seed", 1, "--count", 600],
+}
+PAGES = {"the documentation": "pages", "MLflow's pages": "ui", "the report": "report", "the page to try pictures": "app"}
 
 
 def run(words, cwd=ROOT):
@@ -57,16 +68,12 @@ def notebook(path):
 
 def main():
     """Run all checks, two at a time."""
-    notebooks = [path for path in sorted((ROOT/"nbs").rglob("*.ipynb")) if not path.name.startswith("_") and ".ipynb_checkpoints" not in path.parts]
-    checks = {str(path.relative_to(ROOT)): notebook(path) for path in notebooks}
-    checks["a training and a search that are killed end like others"] = lambda: run(["python", "benchmarks/kill.py", "--only", "train", "search", "--kills", 1, "--seed", 1])
-    checks["two searches share a study"] = lambda: run(["python", "benchmarks/workers.py"])
-    checks["two processes train as one run"] = lambda: run(["python", "benchmarks/devices.py"])
-    checks["a tracking server that is killed misses nothing"] = lambda: run(["python", "benchmarks/server.py"])
-    checks["a classification that is killed ends like another"] = lambda: run(["python", "benchmarks/kill.py", "--only", "predict", "--kills", 1, "--seed", 1, "--count", 600])
+    checks = {name: (lambda words=words: run(["python", *words])) for name, words in SCRIPTS.items()}
     if shutil.which("chromium") and shutil.which("chromedriver"):
-        for name, script in {"MLflow's pages": "ui", "the report": "report", "the page to try pictures": "app"}.items(): checks[f"{name} in a browser"] = lambda script=script: run(["python", f"benchmarks/{script}.py"])
+        checks |= {f"{name} in a browser": (lambda script=script: run(["python", f"benchmarks/{script}.py"])) for name, script in PAGES.items()}
     else: print("pages are not looked at in a browser: that needs chromium and chromium-driver", flush=True)
+    notebooks = [path for path in sorted((ROOT/"nbs").rglob("*.ipynb")) if not path.name.startswith("_") and ".ipynb_checkpoints" not in path.parts]
+    checks |= {str(path.relative_to(ROOT)): notebook(path) for path in notebooks}
     checks["the package is what the notebooks export"] = unchanged(["nbdev_export"], "galaxy_classifier/*.py")
     checks["notebooks are clean"] = unchanged(["nbdev_clean"], "nbs/**/*.ipynb")
     checks["README is what nbs/index.ipynb says"] = unchanged(["python", ".ci/readme.py"], "README.md")

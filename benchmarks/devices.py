@@ -35,10 +35,10 @@ def main():
         folder, wrong = Path(folder), []
         store = simulate_store(folder/"store", 130, 64)
         preprocess_store(store, workers=1)
-        def train(name, *more): return subprocess.Popen([str(BIN/"galaxy-train"), "--store", "store", "--output", name, "--epochs", "12", "--devices", "2", *SMALL, *more], cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        def train(name, *more): return subprocess.Popen([str(BIN/"galaxy-train"), "--store", "store", "--output", name, "--epochs", "6", "--devices", "2", *SMALL, *more], cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
         whole = train("whole")
         print(whole.communicate()[0])
-        for after, number, code in ((2, signal.SIGTERM, 143), (5, signal.SIGINT, 130)):
+        for after, number, code in ((1, signal.SIGTERM, 143), (3, signal.SIGINT, 130)):
             stopped = train("stopped")
             wait(f"epoch {after}", lambda: (folder/"stopped"/"history.csv").exists() and len(course(folder/"stopped")) >= after)
             stopped.send_signal(number)

@@ -218,14 +218,14 @@ def killed(job, folder, phase, delay):
 def moments(job, times, kills, generator):
     """Phase and delay of each kill: spread evenly over the work, and a third of them over its rare phase."""
     extra = kills//3 if job.rare else 0
-    shares = (np.arange(kills - extra) + generator.uniform(size=kills - extra))/(kills - extra)
+    shares = (np.arange(kills - extra) + generator.uniform(size=kills - extra))/max(1, kills - extra)
     for moment in times[1] + shares*(times[-1] - times[1]):
         phase = int(np.searchsorted(times[:-1], moment, "right")) - 1
         yield phase, moment - times[phase]
     for share in (np.arange(extra) + generator.uniform(size=extra))/max(1, extra): yield job.rare, share*(times[job.rare + 1] - times[job.rare])
 
 
-def check(job, workplace, kills, generator):
+def check(job, workplace, kills, row, generator):
     """Kill at each moment, every time from nothing, run again and compare; then kill one run again and again. Returns whether all ended alike."""
     whole = workplace/f"{job.name}_whole"
     whole.mkdir()
@@ -252,7 +252,7 @@ def check(job, workplace, kills, generator):
         same += compare(f"killed while {job.phases[hit]}, {delay:.2f} s after {job.phases[phase]} began, {kept} kept, ended in {seconds:.1f} s more", folder)
     folder, hits = Path(tempfile.mkdtemp(dir=workplace)), 0
     job.prepare(folder)
-    for moment in np.sort(generator.uniform(times[1], times[-1], kills)): # each run goes on from the last
+    for moment in np.sort(generator.uniform(times[1], times[-1], row)): # each run goes on from the last
         if not job.done(folder): hits += killed(job, folder, 0, moment) is not None
     if not job.done(folder): finish(job, folder)
     same += compare(f"killed {hits} times in a row", folder)
@@ -277,7 +277,8 @@ class Slow(BaseHTTPRequestHandler):
 def main():
     """Kill and compare."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--kills", type=int, default=10, help="random moments")
+    parser.add_argument("--kills", type=int, default=10, help="random moments, each of a run of its own")
+    parser.add_argument("--row", type=int, help="moments at which one run is killed again and again; as many as --kills if not given")
     parser.add_argument("--count", type=int, default=600, help="images in the file to import, in the store to preprocess, and to classify")
     parser.add_argument("--only", nargs="+", choices=("import", "fetch", "preprocess", "train", "search", "predict"), help="some jobs; all if not given")
     parser.add_argument("--seed", type=int, default=0, help="of the moments")
@@ -295,7 +296,7 @@ def main():
         if any(job.name == "preprocess" for job in jobs): simulate_store(workplace/"simulated", words.count, 128, workers=2)
         if {"train", "search"} & {job.name for job in jobs}: preprocess_store(simulate_store(workplace/"small", 60, 64), workers=1)
         if any(job.name == "predict" for job in jobs): make_pictures(workplace/"pictured", words.count)
-        fine = [check(job, workplace, words.kills, generator) for job in jobs]
+        fine = [check(job, workplace, words.kills, words.kills if words.row is None else words.row, generator) for job in jobs]
     print("nothing differs" if all(fine) else "SOMETHING DIFFERS")
     sys.exit(not all(fine))
 

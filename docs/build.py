@@ -49,6 +49,7 @@ def visible(cell):
 def links(text):
     """Links between notebooks: nbdev's are to .html pages and to .ipynb files; Sphinx wants the latter."""
     text = re.sub(r"\]\((?!https?:)([\w/.]+)\.html(#[^)]*)?\)", r"](\1.ipynb\2)", text)
+    text = re.sub(r"\{target=\"_blank\"[^}]*\}", "{.source}", text) # nbdev's link to the code
     return re.sub(r"<a\s[^>]*></a>", "", text)
 
 

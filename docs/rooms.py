@@ -6,7 +6,7 @@ import matplotlib
 from matplotlib.figure import Figure
 
 matplotlib.rcParams["svg.fonttype"] = "none" # letters stay letters, so that the page's search and colours reach them
-ROWS = {"data": "00 01", "preprocessing": "02", "loss": "03", "model": "04", "training": "05", "analysis": "06", "inference": "07 08"}
+ROWS = {"data": "00 01", "preprocessing": "02", "loss": "03", "model": "04", "training": "05", "analysis": "06", "inference": "07 08 09"}
 
 
 def room_of(module):
@@ -42,5 +42,5 @@ def draw_rooms(package, target):
     for name, (x, y) in places.items():
         axis.text(x, y, f"{name}\n", ha="center", va="center", fontsize=9.5, weight="bold", color="#222", bbox=dict(boxstyle="round,pad=.35", facecolor="white", edgecolor="#4c78a8"))
         axis.text(x, y - .07, modules[name].split("_")[0], ha="center", va="center", fontsize=8, color="#666")
-    axis.set(xlim=(-.4, 9.4), ylim=(-len(rows) + .45, .5)); axis.axis("off")
+    axis.set(xlim=(-.4, 9.4), ylim=(-len(rows) + .4, .6)); axis.axis("off")
     figure.savefig(target)

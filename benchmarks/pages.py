@@ -1,0 +1,116 @@
+"""The documentation site in a real browser: every page, every link, on a desk, on a telephone, in the dark.
+
+python benchmarks/pages.py                              # builds it first
+python benchmarks/pages.py --site _docs/site --pictures .
+
+Exits with 1 when the console of a page complains, a link, an anchor or a picture leads nowhere, something sticks out of the screen, the search does not
+find what it should, or a page is too heavy.
+"""
+import argparse
+import contextlib
+import subprocess
+import sys
+import threading
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from urllib.parse import unquote, urljoin, urlsplit
+
+from app import expect
+from browser import browser, complaints, too_wide
+from bs4 import BeautifulSoup
+from selenium.webdriver.common.by import By
+from selenium.webdriver.support.ui import WebDriverWait
+
+ROOT = Path(__file__).resolve().parents[1]
+PAGE_LIMIT, SITE_LIMIT = 3e6, 40e6 # bytes
+SEARCHES = {"asymmetry": "01g_morphology", "FieldDropout": "glossary"} # word → a page that must be found
+
+
+class Quiet(SimpleHTTPRequestHandler):
+    """Serves files without a word."""
+    def log_message(self, *words): pass
+
+
+@contextlib.contextmanager
+def served(folder):
+    """The address of a folder on this machine."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=folder))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try: yield f"http://127.0.0.1:{server.server_port}/"
+    finally: server.shutdown()
+
+
+def read_pages(site):
+    """Each page's name, parsed."""
+    return {path.relative_to(site).as_posix(): BeautifulSoup(path.read_text(encoding="utf-8"), "html.parser") for path in sorted(site.rglob("*.html")) if "_static" not in path.parts}
+
+
+def broken_links(site, pages):
+    """Links, anchors and pictures within the site that lead nowhere."""
+    anchors = {name: {tag["id"] for tag in page.find_all(id=True)} for name, page in pages.items()}
+    wrong = []
+    for name, page in pages.items():
+        for tag, attribute in (("a", "href"), ("img", "src"), ("link", "href"), ("script", "src")):
+            for link in page.find_all(tag, attrs={attribute: True}):
+                target = urlsplit(urljoin(f"site:///{name}", link[attribute]) if not urlsplit(link[attribute]).scheme else link[attribute])
+                if urlsplit(link[attribute]).scheme or link[attribute].startswith("//"): continue
+                path = unquote(target.path).lstrip("/") or name
+                if path not in pages and not (site/path).is_file(): wrong.append(f"{name}: {link[attribute]}")
+                elif target.fragment and path in anchors and unquote(target.fragment) not in anchors[path]: wrong.append(f"{name}: {link[attribute]} (no such place)")
+    return wrong
+
+
+def weights(site, pages):
+    """Bytes of each page with its pictures."""
+    def of(name, page):
+        pictures = {(site/name).parent/unquote(image["src"]) for image in page.find_all("img", src=True) if not urlsplit(image["src"]).scheme}
+        return (site/name).stat().st_size + sum(picture.stat().st_size for picture in pictures)
+    return {name: of(name, page) for name, page in pages.items()}
+
+
+def walk(address, pages, width, height, dark, pictures):
+    """Open each page; returns what is wrong."""
+    driver, wrong = browser(width, height, dark), []
+    where = f"{width} px{', dark' if dark else ''}"
+    try:
+        for name in pages:
+            driver.get(address + name)
+            WebDriverWait(driver, 30).until(lambda _: driver.execute_script("return document.readyState") == "complete")
+            wrong += [f"{name}, {where}: {text}" for text in complaints(driver)]
+            if driver.execute_script("return [...document.images].some(image => image.loading != 'lazy' && !(image.complete && image.naturalWidth))"): wrong.append(f"{name}, {where}: a picture is missing")
+            if too_wide(driver) > 0: wrong.append(f"{name}, {where}: {too_wide(driver)} px too wide")
+            if (driver.execute_script("return document.documentElement.dataset.theme") == "dark") != dark: wrong.append(f"{name}, {where}: wrong colours")
+            if pictures and name in ("index.html", "04_model.html", "api.html", "rooms.html", "tutorials/eda.html"): driver.save_screenshot(str(pictures/f"site-{Path(name).stem}-{width}{'-dark' if dark else ''}.png"))
+        if not dark and width > 500:
+            for word, page in SEARCHES.items():
+                driver.get(f"{address}search.html?q={word}")
+                found = WebDriverWait(driver, 30).until(lambda _: [link.get_attribute("href") for link in driver.find_elements(By.CSS_SELECTOR, "#search-results li a")] if "found" in driver.find_element(By.ID, "search-results").text else None)
+                if not any(page in link for link in found): wrong.append(f"a search for {word} finds {found}")
+                else: print(f"a search for {word} finds {len(found)} pages", flush=True)
+    finally: driver.quit()
+    print(f"{where}: {len(pages)} pages seen", flush=True)
+    return wrong
+
+
+def main():
+    """Build, check, walk."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--site", type=Path, help="one that is built")
+    parser.add_argument("--pictures", type=Path, help="folder for screenshots")
+    words = parser.parse_args()
+    site = words.site or ROOT/"_docs"/"site"
+    if not words.site and subprocess.run([sys.executable, ROOT/"docs"/"build.py"]).returncode: sys.exit("the site cannot be built")
+    pages = read_pages(site)
+    heavy, size = {name: weight for name, weight in weights(site, pages).items() if weight > PAGE_LIMIT}, sum(path.stat().st_size for path in site.rglob("*") if path.is_file())
+    expect(not heavy, f"no page is above {PAGE_LIMIT/1e6:.0f} MB; the heaviest has {max(weights(site, pages).values())/1e6:.1f} {heavy or ''}")
+    expect(size < SITE_LIMIT, f"the site has {size/1e6:.0f} MB")
+    wrong = broken_links(site, pages)
+    expect(not wrong, f"all links of {len(pages)} pages lead somewhere {wrong or ''}")
+    with served(site) as address:
+        wrong = [one for width, height, dark in ((1400, 1000, False), (390, 844, False), (1400, 1000, True)) for one in walk(address, pages, width, height, dark, words.pictures)]
+    expect(not wrong, "nothing complains, is missing or sticks out" + "".join(f"\n  {one}" for one in wrong))
+
+
+if __name__ == "__main__":
+    main()
