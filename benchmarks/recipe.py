@@ -11,7 +11,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
-import torch
+from torch import cuda, set_num_threads
 from joblib import Parallel, delayed
 
 from galaxy_classifier.checkpoints import load_model
@@ -37,10 +37,10 @@ def recipes(base, seeds, few):
 
 def train(path, config, folder):
     """One training, or the rest of one, in a process of its own; figures on the test split."""
-    torch.set_num_threads(1) # the sums of one thread are the same on every machine with this processor
+    set_num_threads(1) # the sums of one thread are the same on every machine with this processor
     start_tracking(folder.parent)
     store = Store(path)
-    summary = fit(store, config, folder, "cpu" if not torch.cuda.is_available() else "auto", quiet=True)
+    summary = fit(store, config, folder, "cpu" if not cuda.is_available() else "auto", quiet=True)
     found = predict_split(load_model(folder), store, "test", config.cleaned)
     merit = evaluate(found.labels, found.probabilities, store.classes)
     return dict(seed=config.seed, test_accuracy=merit["accuracy"], test_macro_f1=merit["macro_f1"], valid_accuracy=summary["valid_accuracy"], best_epoch=summary["best_epoch"])

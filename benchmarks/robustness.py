@@ -10,7 +10,7 @@ import argparse
 from dataclasses import replace
 from pathlib import Path
 
-import torch
+from torch import cuda, set_num_threads
 from joblib import Parallel, delayed
 from recipe import OURS
 
@@ -28,9 +28,9 @@ NETWORKS = {"reference C4": {}, "reference D4": dict(group="D4"), "CNN": dict(mo
 
 def train(path, config, folder):
     """One training, or the rest of one, in a process of its own."""
-    torch.set_num_threads(1)
+    set_num_threads(1)
     start_tracking(folder.parent)
-    fit(Store(path), config, folder, "cpu" if not torch.cuda.is_available() else "auto", quiet=True)
+    fit(Store(path), config, folder, "cpu" if not cuda.is_available() else "auto", quiet=True)
     return folder
 
 

@@ -28,7 +28,7 @@ from .pictures import say_resized
 from .survey import run_chunks
 
 # %% ../nbs/07b_bulk.ipynb #cell-006
-BATCH = 32 # pictures through the network at once: more only takes memory
+BATCH = 4 # pictures through the network at once: more only takes memory, and processes side by side get into one another's way
 
 def rows_of(
     predictor:Predictor, # of the model
@@ -159,7 +159,7 @@ def predict(
     with claim(output):
         work = Work(output, predictor, given, service, skip_bad)
         left = work.left()
-        chunks = run_chunks(partial(predict_rows, work.folder, str(predictor.path.absolute()), skip_bad), left, workers, scheduler)
+        chunks = run_chunks(partial(predict_rows, work.folder, str(predictor.path.absolute()), skip_bad), left, min(workers, len(left)) or 1, scheduler) # a process takes seconds to start
         for _ in progress((row for start, stop in chunks for row in range(start, stop)), sum(stop - start for start, stop in left), "predict", "pictures"): pass
         counts = join(work)
         report_notes(work, predictor.image_size)

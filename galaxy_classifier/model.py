@@ -24,7 +24,7 @@ from .core import GALAXY10_CLASSES, GalaxyError
 from .steerable import ResidualBlock, SteerableConvolution, enn, expand_filters, fields_of, gspaces, make_group, norm_and_relu, run_layers
 
 # %% ../nbs/04_model.ipynb #cell-006
-DEFAULT_SIZE = 129 # pixels; half the resolution of Galaxy10, an eighth of the time of 257
+DEFAULT_SIZE = 129 # pixels; half the resolution of Galaxy10, and a quarter of the work
 
 def working_size(
     size:int, # any side in pixels, 17 or more
@@ -44,7 +44,7 @@ def resize_images(
 def normalise(
     images:torch.Tensor, # (N,3,H,W) float in [0,1]
 ) -> torch.Tensor: # in [-1,1]
-    "To mean .5 and standard deviation .5 in each band."
+    "From [0,1] to [-1,1]."
     return (images - .5)/.5
 
 def to_unit(
@@ -67,7 +67,7 @@ def prepare_images(
     "Stored pixels to network input."
     return prepare_floats(to_unit(images), size)
 
-# %% ../nbs/04_model.ipynb #cell-012
+# %% ../nbs/04_model.ipynb #cell-021
 class Resize(nn.Module):
     "Bring maps to `size`, commuting with quarter turns: corner pixels stay corner pixels."
     def __init__(self,
@@ -78,7 +78,7 @@ class Resize(nn.Module):
     def forward(self, images): return F.interpolate(images, size=(self.size, self.size), mode="bilinear", align_corners=True)
     def extra_repr(self): return f"size={self.size}"
 
-# %% ../nbs/04_model.ipynb #cell-014
+# %% ../nbs/04_model.ipynb #cell-022
 WIDTHS = dict(reference=(4, 8, 12, 16, 20), residual=(4, 8, 12, 16)) # n trivial and n regular fields after each block, or in each stage
 DROPOUTS = (.1, .1, .15, .15, .2)
 POOLED_BLOCKS = (1, 3, 4) # of the reference network, counted from 0
@@ -116,7 +116,7 @@ def residual_layers(
         inner = outer
     return [*layers, *norm_and_relu(inner), enn.GroupPooling(inner)]
 
-# %% ../nbs/04_model.ipynb #cell-015
+# %% ../nbs/04_model.ipynb #cell-023
 class EquivariantFeatures(nn.Module):
     "Steerable layers between a mask and a group pooling: (N,3,size,size) to (N,2n,h,w)."
     def __init__(self,
@@ -148,7 +148,7 @@ class EquivariantFeatures(nn.Module):
         masked = self.mask(enn.GeometricTensor(images, self.input_type)).tensor
         return self.layers(enn.GeometricTensor(self.resize(masked), self.input_type)).tensor
 
-# %% ../nbs/04_model.ipynb #cell-021
+# %% ../nbs/04_model.ipynb #cell-029
 class GalaxyNetwork(nn.Module):
     "Class scores from pictures and asymmetries."
     def __init__(self,
@@ -176,7 +176,7 @@ class GalaxyNetwork(nn.Module):
         if not torch.compiler.is_compiling(): check_input(images, asymmetry, self.config)
         return torch.cat([self.pool(self.features(images)).flatten(1), self.symmetry(asymmetry)], 1)
 
-# %% ../nbs/04_model.ipynb #cell-022
+# %% ../nbs/04_model.ipynb #cell-030
 class NotFinite(GalaxyError):
     "Somewhere a number is infinite or not a number."
 
@@ -193,7 +193,7 @@ def check_input(
             bad = (~given.isfinite()).flatten(1).any(1).nonzero().flatten().tolist()
             raise NotFinite(f"{name} hold numbers that are not finite, at batch index {', '.join(map(str, bad[:10]))}{' and others' if len(bad) > 10 else ''}.")
 
-# %% ../nbs/04_model.ipynb #cell-023
+# %% ../nbs/04_model.ipynb #cell-031
 def symmetry_network(
     hidden:int, # width within
     out:int, # S features
@@ -213,7 +213,7 @@ def classifier_head(
         layers += [nn.Linear(inner, outer), nn.BatchNorm1d(outer), nn.ELU(), nn.Dropout(dropout)]
     return nn.Sequential(*layers, nn.Linear(*widths[-2:]))
 
-# %% ../nbs/04_model.ipynb #cell-024
+# %% ../nbs/04_model.ipynb #cell-032
 def steerable_network(
     name:str, # "reference" or "residual"
     group:str, # see `GROUPS`
@@ -233,7 +233,7 @@ def steerable_network(
 
 LAYERS = dict(reference=reference_layers, residual=residual_layers)
 
-# %% ../nbs/04_model.ipynb #cell-026
+# %% ../nbs/04_model.ipynb #cell-034
 def plain_block(
     inner:int, # channels in
     outer:int, # channels out
@@ -262,7 +262,7 @@ def cnn_network(
         if isinstance(layer, nn.Linear): nn.init.zeros_(layer.bias)
     return network
 
-# %% ../nbs/04_model.ipynb #cell-027
+# %% ../nbs/04_model.ipynb #cell-035
 MODELS = dict(reference=steerable_network, residual=steerable_network, cnn=cnn_network)
 
 def build_model(
@@ -297,7 +297,7 @@ def compile_network(
     else: model.features.compile()
     return model
 
-# %% ../nbs/04_model.ipynb #cell-035
+# %% ../nbs/04_model.ipynb #cell-043
 @lru_cache
 def coefficients(
     group:str, # see `GROUPS`
@@ -325,7 +325,7 @@ def matched_widths(
     candidates = {tuple(max(1, round(scale*width)) for width in usual) for scale in scales}
     return min(sorted(candidates), key=lambda widths: abs(width_parameters(group, widths) - wanted))
 
-# %% ../nbs/04_model.ipynb #cell-038
+# %% ../nbs/04_model.ipynb #cell-046
 def is_leaf(
     layer:nn.Module,
 ) -> bool: # escnn's layers hold parts of their own, which are no layers

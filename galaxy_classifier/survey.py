@@ -18,7 +18,6 @@ import numpy as np
 from fastcore.script import store_true
 from joblib import Parallel, delayed, parallel_config
 from joblib.externals.loky.process_executor import TerminatedWorkerError
-from matplotlib.figure import Figure
 
 from .core import GalaxyError, atomic_path, claim, command, load_json, progress, save_json
 from .data import Store, open_array
@@ -75,10 +74,11 @@ def summary_picture(
     store:Store, # preprocessed
     count:int=10, # galaxies
     folder:Path|None=None, # where the results are, while they are not published
-) -> Figure:
+): # a matplotlib figure
     "Before, mask and after of the most changed pictures."
     masked, cleaned = (open_array((folder or store.path)/f"{name}.npy") for name in ("masked", "images_cleaned"))
     rows = np.argsort(-masked, kind="stable")[:count]
+    from matplotlib.figure import Figure # takes a second, and processes that work on chunks need it not
     figure = Figure(figsize=(1.9*max(len(rows), 1), 5.6), layout="constrained")
     axes = figure.subplots(3, max(len(rows), 1), squeeze=False)
     for row, line in zip(rows, axes.T):
