@@ -12,13 +12,13 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 BIN = Path(sys.executable).parent
 ENVIRONMENT = dict(os.environ, PATH=f"{BIN}{os.pathsep}{os.environ['PATH']}", MPLBACKEND="agg", OMP_NUM_THREADS="1")
+ENVIRONMENT.pop("PYTHONDONTWRITEBYTECODE", None) # or each of some hundred processes would compile torch anew
 TIMEOUT = 900 # seconds for one notebook: a hang is a failure
 # What takes long comes first, so that no core is idle at the end.
 SCRIPTS = {
     "a training and a search that are killed end like others": ["benchmarks/kill.py", "--only", "train", "search", "--kills", 0, "--row", 2, "--seed", 1],
     "two processes train as one run": ["benchmarks/devices.py"],
     "a tracking server that is killed misses nothing": ["benchmarks/server.py", "--epochs", 8, "--away", 2],
-    "two searches share a study": ["benchmarks/workers.py"],
     "the commands of README and home page work": ["benchmarks/quickstart.py"],
     "wheel and source distribution install and run": ["benchmarks/release.py"],
     "a classification that is killed ends like another": ["benchmarks/kill.py", "--only", "predict", "--kills", 0, "--row", 2, "--seed", 1, "--count", 600],

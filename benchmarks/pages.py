@@ -19,12 +19,14 @@ from urllib.parse import unquote, urljoin, urlsplit
 from app import expect
 from browser import browser, complaints, too_wide
 from bs4 import BeautifulSoup
+from selenium.common.exceptions import TimeoutException
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import WebDriverWait
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGE_LIMIT, SITE_LIMIT = 3e6, 40e6 # bytes
 SEARCHES = {"asymmetry": "01g_morphology", "FieldDropout": "glossary"} # word → a page that must be found
+SHOWN = "index.html", "course.html", "04_model.html", "03_loss.html", "api.html", "rooms.html", "glossary.html", "tutorials/eda.html" # for screenshots
 
 
 class Quiet(SimpleHTTPRequestHandler):
@@ -53,8 +55,8 @@ def broken_links(site, pages):
     for name, page in pages.items():
         for tag, attribute in (("a", "href"), ("img", "src"), ("link", "href"), ("script", "src")):
             for link in page.find_all(tag, attrs={attribute: True}):
-                target = urlsplit(urljoin(f"site:///{name}", link[attribute]) if not urlsplit(link[attribute]).scheme else link[attribute])
-                if urlsplit(link[attribute]).scheme or link[attribute].startswith("//"): continue
+                if urlsplit(link[attribute]).netloc or urlsplit(link[attribute]).scheme: continue # elsewhere
+                target = urlsplit(urljoin(f"http://site/{name}", link[attribute]))
                 path = unquote(target.path).lstrip("/") or name
                 if path not in pages and not (site/path).is_file(): wrong.append(f"{name}: {link[attribute]}")
                 elif target.fragment and path in anchors and unquote(target.fragment) not in anchors[path]: wrong.append(f"{name}: {link[attribute]} (no such place)")
@@ -69,27 +71,40 @@ def weights(site, pages):
     return {name: of(name, page) for name, page in pages.items()}
 
 
-def walk(address, pages, width, height, dark, pictures):
-    """Open each page; returns what is wrong."""
-    driver, wrong = browser(width, height, dark), []
-    where = f"{width} px{', dark' if dark else ''}"
+def wear(driver, width, height, dark):
+    """Give the window another size and other colours, without loading the page again."""
+    driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", dict(width=width, height=height, deviceScaleFactor=1, mobile=width < 500))
+    driver.execute_cdp_cmd("Emulation.setEmulatedMedia", dict(features=[dict(name="prefers-color-scheme", value="dark" if dark else "light")]))
+
+
+def look(driver, name, pictures):
+    """One page that is open, in three ways; returns what is wrong."""
+    wrong = []
+    for width, height, dark in ((1400, 1000, False), (390, 844, False), (1400, 1000, True)):
+        wear(driver, width, height, dark)
+        where = f"{name}, {width} px{', dark' if dark else ''}"
+        try: WebDriverWait(driver, 10).until(lambda _: (driver.execute_script("return document.documentElement.dataset.theme") == "dark") == dark)
+        except TimeoutException: wrong.append(f"{where}: wrong colours")
+        if too_wide(driver) > 0: wrong.append(f"{where}: {too_wide(driver)} px too wide")
+        if pictures and name in SHOWN: driver.save_screenshot(str(pictures/f"site-{Path(name).stem}-{width}{'-dark' if dark else ''}.png"))
+    if driver.execute_script("return [...document.images].some(image => image.loading != 'lazy' && !(image.complete && image.naturalWidth))"): wrong.append(f"{name}: a picture is missing")
+    return wrong + [f"{name}: {text}" for text in complaints(driver)]
+
+
+def walk(address, pages, pictures):
+    """Open each page, then search; returns what is wrong."""
+    driver, wrong = browser(1400, 1000), []
     try:
         for name in pages:
             driver.get(address + name)
             WebDriverWait(driver, 30).until(lambda _: driver.execute_script("return document.readyState") == "complete")
-            wrong += [f"{name}, {where}: {text}" for text in complaints(driver)]
-            if driver.execute_script("return [...document.images].some(image => image.loading != 'lazy' && !(image.complete && image.naturalWidth))"): wrong.append(f"{name}, {where}: a picture is missing")
-            if too_wide(driver) > 0: wrong.append(f"{name}, {where}: {too_wide(driver)} px too wide")
-            if (driver.execute_script("return document.documentElement.dataset.theme") == "dark") != dark: wrong.append(f"{name}, {where}: wrong colours")
-            if pictures and name in ("index.html", "04_model.html", "api.html", "rooms.html", "tutorials/eda.html"): driver.save_screenshot(str(pictures/f"site-{Path(name).stem}-{width}{'-dark' if dark else ''}.png"))
-        if not dark and width > 500:
-            for word, page in SEARCHES.items():
-                driver.get(f"{address}search.html?q={word}")
-                found = WebDriverWait(driver, 30).until(lambda _: [link.get_attribute("href") for link in driver.find_elements(By.CSS_SELECTOR, "#search-results li a")] if "found" in driver.find_element(By.ID, "search-results").text else None)
-                if not any(page in link for link in found): wrong.append(f"a search for {word} finds {found}")
-                else: print(f"a search for {word} finds {len(found)} pages", flush=True)
+            wrong += look(driver, name, pictures)
+        for word, page in SEARCHES.items():
+            driver.get(f"{address}search.html?q={word}")
+            found = WebDriverWait(driver, 30).until(lambda _: [link.get_attribute("href") for link in driver.find_elements(By.CSS_SELECTOR, "#search-results li a")] if "found" in driver.find_element(By.ID, "search-results").text else None)
+            if not any(page in link for link in found): wrong.append(f"a search for {word} finds {found}")
+            else: print(f"a search for {word} finds {len(found)} pages", flush=True)
     finally: driver.quit()
-    print(f"{where}: {len(pages)} pages seen", flush=True)
     return wrong
 
 
@@ -108,8 +123,8 @@ def main():
     wrong = broken_links(site, pages)
     expect(not wrong, f"all links of {len(pages)} pages lead somewhere {wrong or ''}")
     with served(site) as address:
-        wrong = [one for width, height, dark in ((1400, 1000, False), (390, 844, False), (1400, 1000, True)) for one in walk(address, pages, width, height, dark, words.pictures)]
-    expect(not wrong, "nothing complains, is missing or sticks out" + "".join(f"\n  {one}" for one in wrong))
+        wrong = walk(address, pages, words.pictures)
+    expect(not wrong, f"{len(pages)} pages on a desk, on a telephone and in the dark: nothing complains, is missing or sticks out" + "".join(f"\n  {one}" for one in wrong))
 
 
 if __name__ == "__main__":

@@ -2,8 +2,9 @@
 
 python benchmarks/release.py
 
-Builds both from a copy of the files that git knows, asks `twine check`, installs each with [train] and asks `galaxy-demo --help`; then installs the
-wheel with [predict] only, and classifies pictures there, without torch and escnn. Exits with 1 when something fails.
+Builds both from a copy of the files that git knows, asks `twine check`, installs the wheel with [train], then the source distribution over it, and asks
+each for `galaxy-demo --help`; installs the source distribution with [predict] only into another environment, and classifies pictures there, without torch
+and escnn. Exits with 1 when something fails.
 """
 import argparse
 import os
@@ -44,11 +45,14 @@ def main():
         files = sorted((folder/"dist").iterdir())
         call(sys.executable, "-m", "twine", "check", "--strict", *files)
         print(*(f"{file.name}, {file.stat().st_size/1e3:.0f} kB: passes twine" for file in files), sep="\n", flush=True)
-        for file in files:
-            said = call(install(folder/f"environment{file.suffix}", f"{file}[train]")/"galaxy-demo", "--help", cwd=folder)
+        wheel, source = (next(file for file in files if file.name.endswith(ending)) for ending in (".whl", ".tar.gz"))
+        there = install(folder/"all", f"{wheel}[train]")
+        for file in (wheel, source):
+            if file == source: call(BIN/"uv", "pip", "install", "--quiet", "--python", there/"python", "--no-deps", "--reinstall", source)
+            said = call(there/"galaxy-demo", "--help", cwd=folder)
             if "simulate, preprocess, train, analyse, predict" not in said: sys.exit(f"galaxy-demo --help of {file.name} says {said}")
             print(f"{file.name}: installs, and galaxy-demo explains itself", flush=True)
-        few = install(folder/"few", f"{next(file for file in files if file.suffix == '.whl')}[predict]")
+        few = install(folder/"few", f"{source}[predict]")
         there = call(BIN/"uv", "pip", "list", "--python", few/"python").lower()
         if "torch" in there or "escnn" in there: sys.exit(f"[predict] brings torch or escnn:\n{there}")
         make_pictures(folder, 12)

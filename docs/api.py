@@ -17,7 +17,7 @@ def signature_of(node):
         node = next((one for one in node.body if isinstance(one, ast.FunctionDef) and one.name == "__init__"), None)
         if node is None: return ""
     names = [argument.arg for argument in node.args.args if argument.arg != "self"] + ([f"*{node.args.vararg.arg}"] if node.args.vararg else []) + ([f"**{node.args.kwarg.arg}"] if node.args.kwarg else [])
-    return f"({', '.join(names)})"
+    return f"`({', '.join(names)})`" if names else ""
 
 
 def api_page(root):
@@ -36,5 +36,5 @@ def api_page(root):
         parts.append(f"\n## {path.stem}\n\n{ast.get_docstring(tree) or ''}\n\n| Name | What it does | |\n|---|---|---|")
         for node in nodes:
             text = re.sub(r"([|*_<])", r"\\\1", first_line(node))
-            parts.append(f"| [`{node.name}`]({notebook}.ipynb)`{signature_of(node)}` | {text} | [source]({settings['git_url']}/blob/{settings['branch']}/galaxy_classifier/{path.name}#L{node.lineno}) |")
+            parts.append(f"| [`{node.name}`]({notebook}.ipynb){signature_of(node)} | {text} | [source]({settings['git_url']}/blob/{settings['branch']}/galaxy_classifier/{path.name}#L{node.lineno}) |")
     return "\n".join(parts) + "\n"

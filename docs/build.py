@@ -79,7 +79,7 @@ def collect():
     nbformat.write(home, SOURCE/"index.ipynb")
     shutil.copytree(ROOT/"nbs"/"images", SOURCE/"images")
     shutil.copytree(PAGES, SOURCE, dirs_exist_ok=True)
-    for name in ("conf.py", "style.css"): shutil.copy(ROOT/"docs"/name, SOURCE)
+    for name in ("conf.py", "formulas.py", "style.css", "favicon.svg"): shutil.copy(ROOT/"docs"/name, SOURCE)
     for name in ("CONTRIBUTING.md", "CHANGELOG.md"): shutil.copy(ROOT/name, SOURCE/name.lower())
     (SOURCE/"api.md").write_text(api_page(ROOT), encoding="utf-8")
     draw_rooms(ROOT/"galaxy_classifier", SOURCE/"images"/"rooms.svg")
