@@ -71,7 +71,9 @@ def main():
     checks = {name: (lambda words=words: run(["python", *words])) for name, words in SCRIPTS.items()}
     if shutil.which("chromium") and shutil.which("chromedriver"):
         checks |= {f"{name} in a browser": (lambda script=script: run(["python", f"benchmarks/{script}.py"])) for name, script in PAGES.items()}
-    else: print("pages are not looked at in a browser: that needs chromium and chromium-driver", flush=True)
+    else:
+        print("pages are not looked at in a browser: that needs chromium and chromium-driver", flush=True)
+        checks["the documentation builds"] = lambda: run(["python", "docs/build.py"])
     notebooks = [path for path in sorted((ROOT/"nbs").rglob("*.ipynb")) if not path.name.startswith("_") and ".ipynb_checkpoints" not in path.parts]
     checks |= {str(path.relative_to(ROOT)): notebook(path) for path in notebooks}
     checks["the package is what the notebooks export"] = unchanged(["nbdev_export"], "galaxy_classifier/*.py")

@@ -26,14 +26,10 @@ TREE = "```{toctree}\n:hidden:\n\ncourse\ntutorials\nrooms\napi\nglossary\nlimit
 
 
 def front_matter(notebook):
-    """nbdev writes title and subtitle into a raw cell for Quarto; here they become a heading again."""
-    first = notebook.cells[0]
-    match = first.cell_type == "raw" and re.match(r"---\n(.*?)\n---", first.source, re.S)
-    if not match: return notebook
-    words = yaml.safe_load(match[1])
-    heading = f"# {words['title']}" + (f"\n\n*{words['description']}*" if words.get("description") else "")
-    notebook.cells[0] = nbformat.v4.new_markdown_cell(heading, id="title")
-    return notebook
+    """nbdev writes title and subtitle into a raw cell for Quarto; here they become a heading again. Returns both."""
+    words = yaml.safe_load(re.match(r"---\n(.*?)\n---", notebook.cells[0].source, re.S)[1])
+    notebook.cells[0] = nbformat.v4.new_markdown_cell(f"# {words['title']}\n\n*{words['description']}*", id="title")
+    return words["title"], words["description"]
 
 
 def visible(cell):
@@ -54,8 +50,9 @@ def links(text):
 
 
 def convert(path, target):
-    """One processed notebook to a page."""
-    notebook = front_matter(nbformat.read(path, as_version=4))
+    """One processed notebook to a page; returns its title and subtitle."""
+    notebook = nbformat.read(path, as_version=4)
+    title = front_matter(notebook)
     notebook.cells = [visible(cell) if cell.cell_type == "code" else cell for cell in notebook.cells if cell.cell_type != "raw"]
     notebook.cells = [cell for cell in notebook.cells if cell.source.strip() or cell.get("outputs")]
     for cell in notebook.cells:
@@ -64,6 +61,17 @@ def convert(path, target):
             if "text/markdown" in output.get("data", {}): output.data = {"text/markdown": links(output.data["text/markdown"].removeprefix("---\n"))}
     target.parent.mkdir(parents=True, exist_ok=True)
     nbformat.write(notebook, target)
+    return title
+
+
+def list_pages(page, titles):
+    """Put what each page is about where its name stands alone in a list of contents."""
+    text = page.read_text(encoding="utf-8")
+    named = re.search(r"```\{toctree\}\n(.*?)```", text, re.S)[1].splitlines()
+    wanted = [name for name in titles if any(Path(name).match(pattern) for pattern in named if pattern)]
+    wanted.sort(key=lambda name: named.index(name) if name in named else 0)
+    rows = "".join(f"| [{titles[name][0]}]({name}.ipynb) | {titles[name][1]} |\n" for name in wanted)
+    page.write_text(text.replace("```{toctree}\n", f"| | |\n|---|---|\n{rows}\n```{{toctree}}\n:hidden:\n", 1), encoding="utf-8")
 
 
 def collect():
@@ -71,14 +79,14 @@ def collect():
     shutil.rmtree(ROOT/"_docs", ignore_errors=True); shutil.rmtree(ROOT/"_proc", ignore_errors=True)
     SOURCE.mkdir(parents=True)
     proc_nbs(n_workers=1)
-    for path in sorted((ROOT/"_proc").rglob("*.ipynb")):
-        name = path.relative_to(ROOT/"_proc")
-        convert(path, SOURCE/name)
+    names = [path.relative_to(ROOT/"_proc") for path in sorted((ROOT/"_proc").rglob("*.ipynb"))]
+    titles = {name.with_suffix("").as_posix(): convert(ROOT/"_proc"/name, SOURCE/name) for name in names}
     home = nbformat.read(SOURCE/"index.ipynb", as_version=4)
     home.cells.append(nbformat.v4.new_markdown_cell(TREE, id="tree"))
     nbformat.write(home, SOURCE/"index.ipynb")
     shutil.copytree(ROOT/"nbs"/"images", SOURCE/"images")
     shutil.copytree(PAGES, SOURCE, dirs_exist_ok=True)
+    for name in ("course.md", "tutorials.md"): list_pages(SOURCE/name, titles)
     for name in ("conf.py", "formulas.py", "style.css", "favicon.svg"): shutil.copy(ROOT/"docs"/name, SOURCE)
     for name in ("CONTRIBUTING.md", "CHANGELOG.md"): shutil.copy(ROOT/name, SOURCE/name.lower())
     (SOURCE/"api.md").write_text(api_page(ROOT), encoding="utf-8")

@@ -42,5 +42,5 @@ def draw_rooms(package, target):
     for name, (x, y) in places.items():
         axis.text(x, y, f"{name}\n", ha="center", va="center", fontsize=9.5, weight="bold", color="#222", bbox=dict(boxstyle="round,pad=.35", facecolor="white", edgecolor="#4c78a8"))
         axis.text(x, y - .07, modules[name].split("_")[0], ha="center", va="center", fontsize=8, color="#666")
-    axis.set(xlim=(-.4, 9.4), ylim=(-len(rows) + .4, .6)); axis.axis("off")
+    axis.set(xlim=(-.4, 9.4), ylim=(-len(rows) + .25, .6)); axis.axis("off")
     figure.savefig(target)
