@@ -143,7 +143,7 @@ def answer(
     plain, place = to_plain(network), next(network.parameters()).device
     return np.concatenate([plain(prepare_images(some.to(place), network.config["size"]), numbers.to(place)).softmax(1).cpu().numpy() for some, numbers in zip(images.split(batch_size), measures.split(batch_size))])
 
-# %% ../nbs/06b_robustness.ipynb #cell-013
+# %% ../nbs/06b_robustness.ipynb #cell-015
 def attack_pixel(
     network:GalaxyNetwork, # trained
     image:torch.Tensor, # (H,H,3) uint8, what the network gets
@@ -169,7 +169,7 @@ def attack_pixel(
     differential_evolution(true_class, [(0, size - 1e-3)]*2 + [(0, 255)]*3, maxiter=generations, popsize=max(1, population//5), recombination=1., vectorized=True, updating="deferred", polish=False, tol=0, seed=seed, callback=lambda *_, **__: found["fooled"])
     return found
 
-# %% ../nbs/06b_robustness.ipynb #cell-017
+# %% ../nbs/06b_robustness.ipynb #cell-019
 def weights_digest(
     network:GalaxyNetwork, # any
 ) -> str: # 16 hexadecimal digits
@@ -211,7 +211,7 @@ def measure_robustness(
     if attacked: attack_all(networks, store, rows, found, path, cleaned, attacked, seed, workers)
     return found
 
-# %% ../nbs/06b_robustness.ipynb #cell-018
+# %% ../nbs/06b_robustness.ipynb #cell-020
 def judge_change(
     networks:dict[str, GalaxyNetwork], # name → trained
     store:Store, # preprocessed and split
@@ -249,7 +249,7 @@ def attack_all(
         found["attacks"].setdefault(name, {})[str(row)] = attack_pixel(networks[name], images[place], measures[place], int(store.labels[row]), seed)
         save_json(path, found)
 
-# %% ../nbs/06b_robustness.ipynb #cell-024
+# %% ../nbs/06b_robustness.ipynb #cell-026
 def robustness_table(
     found:dict, # from `measure_robustness`
 ) -> pd.DataFrame: # one row a change, one column a network: accuracy in per cent; last the share of images that a pixel changes
