@@ -73,7 +73,7 @@ def picture(
 ) -> str: # base64 of a WebP picture
     "A figure as text."
     buffer = io.BytesIO()
-    figure.savefig(buffer, format="webp", dpi=120, pil_kwargs=dict(quality=90)) # a sixth of PNG for photographs
+    figure.savefig(buffer, format="webp", dpi=120, pil_kwargs=dict(quality=90)) # far smaller than PNG for photographs
     plt.close(figure)
     return base64.b64encode(buffer.getvalue()).decode()
 
@@ -273,6 +273,8 @@ def analyse(
     second = open_run(other, store) if other else None # fails before anything is measured
     if not len(rows): raise GalaxyError(f"the {part} split of {store.path} is empty; split it again with galaxy-data --split-only, or choose another --part.")
     if part in ("train", "all") and run["checkpoint"]["extra"].get("data") == store.manifest_hash(): run["warnings"].append("The network was trained on these very images, so the figures say what it remembers, not what it knows.")
+    if second: run["warnings"] += [f"{other}: {warning}" for warning in second["warnings"]]
+    changed = robustness_of(run, store, part, report.with_suffix(".robustness.json")) if robust else None # first, for it may be refused
     temperature = temperature_of(run, store, device)
     found = predict_split(run["network"], store, part, run["cleaned"], device)
     probabilities, origin = scale(found.probabilities, temperature), provenance(run, store, part)
@@ -280,7 +282,7 @@ def analyse(
     calibration, sections = calibration_of(found.labels, found.probabilities, probabilities, temperature)
     sections, more = [*figures_of(merit, store.classes), *sections, *pictures_of(run, store, rows, found, probabilities)], dict(calibration=calibration)
     if second: more["against"], section = against(run, second, store, part, found, device); sections.append(section)
-    if robust: more["robustness"], section = robustness_of(run, store, part, report.with_suffix(".robustness.json")); sections.append(section)
+    if changed: more["robustness"], section = changed; sections.append(section)
     network, data = run["network"].config["name"], store.manifest["source"]
     write_report(report, f"{network} network on {data.get('file', data.get('name', data['kind']))}", lead_of(merit, part), headline_of(merit, calibration), [*sections, model_card(origin, store.classes)], run["warnings"])
     log_report(run["summary"].get("mlflow_run"), report, merit, part)
@@ -293,7 +295,7 @@ def lead_of(
 ) -> str:
     "What was tested."
     remark = dict(train=": the ones that the network was fitted to", valid=": the best epoch was chosen by them").get(part, "")
-    return f"{merit['images']} images of {'the whole store' if part == 'all' else f'the {part} split'}{remark}. Behind each figure its 95 % interval, from test sets drawn anew a thousand times with images of shared sky together ({merit['groups']} groups)."
+    return f"{merit['images']} images of {'the whole store' if part == 'all' else f'the {part} split'}{remark}. Behind the figures their 95 % intervals, from test sets drawn anew a thousand times with images of shared sky together ({merit['groups']} groups)."
 
 def headline_of(
     merit:dict, # from `evaluate`

@@ -83,8 +83,9 @@ class Work:
         self.output, self.folder = output, output.absolute().with_name(f".{output.name}.part")
         fresh = self.folder.with_name(f"{self.folder.name}.new")
         shutil.rmtree(fresh, ignore_errors=True); fresh.mkdir(parents=True)
-        listed = list_pictures(given, fresh, predictor.classes, output.with_name(f"{output.stem}_cutouts"), service, skip_bad)
-        save_json(fresh/"plan.json", dict(model=predictor.notes["digest"], pictures=listed.digest))
+        try: listed = list_pictures(given, fresh, predictor.classes, output.with_name(f"{output.stem}_cutouts"), service, skip_bad)
+        except BaseException: shutil.rmtree(fresh); raise
+        save_json(fresh/"plan.json", dict(model=predictor.notes["digest"], pictures=listed.digest, skip_bad=skip_bad))
         held = self.folder/"plan.json"
         if held.is_file() and load_json(held) == load_json(fresh/"plan.json"): shutil.rmtree(fresh)
         else:
@@ -124,7 +125,7 @@ def join(
                 writer = writer or pq.ParquetWriter(temporary, rows.schema)
                 writer.write_table(rows)
         if writer: writer.close()
-        if not counts: raise GalaxyError(f"none of {len(work.list)} pictures could be read; is {work.list.source} what you meant?")
+        if not counts: shutil.rmtree(work.folder); raise GalaxyError(f"none of {len(work.list)} pictures could be read; is {work.list.source} what you meant?")
     return counts
 
 def report_notes(

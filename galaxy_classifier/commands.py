@@ -12,7 +12,7 @@ from functools import partial
 from importlib import import_module
 
 # %% ../nbs/09_commands.ipynb #cell-006
-COMMANDS = {"galaxy-data": ("sources", ""), "galaxy-preprocess": ("survey", ""), "galaxy-predict": ("bulk", "predict"), "galaxy-app": ("app", "app"),
+COMMANDS = {"galaxy-data": ("sources", "train"), "galaxy-preprocess": ("survey", "train"), "galaxy-predict": ("bulk", "predict"), "galaxy-app": ("app", "app"),
             "galaxy-train": ("runs", "train"), "galaxy-search": ("search", "train"), "galaxy-analyse": ("analysis", "train"), "galaxy-demo": ("demo", "train")} # → room, extra
 
 def start(
@@ -20,10 +20,9 @@ def start(
 ):
     "Load the room of a command and run it. Exits with 1 and what to install when a package is missing."
     room, extra = COMMANDS[command]
-    try: function = getattr(import_module(f"galaxy_classifier.{room}"), command.replace("-", "_"))
+    try: getattr(import_module(f"galaxy_classifier.{room}"), command.replace("-", "_"))()
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] == "galaxy_classifier": raise
-        sys.exit(f"{command}: error: the package {error.name} is not installed; get all that this needs with pip install 'galaxy_classifier{f'[{extra}]' if extra else ''}'")
-    function()
+        sys.exit(f"{command}: error: the package {error.name} is not installed; get all that this needs with pip install 'galaxy_classifier[{extra}]'")
 
 galaxy_data, galaxy_preprocess, galaxy_predict, galaxy_app, galaxy_train, galaxy_search, galaxy_analyse, galaxy_demo = (partial(start, name) for name in COMMANDS)

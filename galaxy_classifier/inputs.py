@@ -9,6 +9,7 @@ __all__ = ['STRIDE', 'expand', 'PictureList', 'write_lines', 'finish_list', 'lis
 # %% ../nbs/07a_inputs.ipynb #cell-003
 import glob
 import hashlib
+import itertools
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -38,11 +39,15 @@ def expand(
             yield from walk_pictures(path)
             continue
         starred = glob.has_magic(str(name)) and not path.is_file()
-        files = sorted(map(Path, glob.iglob(str(name), recursive=True))) if starred and not band_files(path) else [path]
+        whole = starred and not band_files(path)
+        files = sorted(one for one in map(Path, glob.iglob(str(name), recursive=True)) if not one.is_dir()) if whole else [path]
+        around = Path(*itertools.takewhile(lambda part: not glob.has_magic(part), path.parts)).resolve() # of a glob
         if not files: raise GalaxyError(f"{name} matches nothing; expected a picture, a folder of pictures, or a glob such as 'pictures/*.jpg'.")
         for file in files:
             if not (file.is_file() or band_files(file)): raise GalaxyError(f"{file} does not exist; expected a picture or a folder of pictures.")
             place = file.resolve()
+            if whole and not place.is_relative_to(around): raise GalaxyError(f"{file} leads out of {around}; name the file itself if you mean it.")
+            if not whole and file.suffix.lower() not in IMAGE_SUFFIXES: raise GalaxyError(f"{file} is no picture; expected a name that ends in {', '.join(IMAGE_SUFFIXES)}.")
             if file.suffix.lower() in IMAGE_SUFFIXES and place not in named and not any(place.is_relative_to(root) for root in folders): named.add(place); yield file
 
 # %% ../nbs/07a_inputs.ipynb #cell-009

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from .calibration import fit_temperature, scale
-from .core import pick_device, progress
+from .core import GalaxyError, pick_device, progress
 from .data import Store
 from .export import to_plain
 from .familiarity import Familiarity, fit_familiarity
@@ -35,7 +35,8 @@ def predict_split(
     device:str="auto", # see `pick_device`
     batch_size:int=64, # images at a time
 ) -> Predictions: # in the order of the split's rows
-    "Each image of a split once."
+    "Each image of a split once. Raises `GalaxyError` for an empty split."
+    if not len(store.split(part)): raise GalaxyError(f"the {part} split of {store.path} is empty; split it again with galaxy-data --split-only.")
     place, found = pick_device(device), []
     plain, size = to_plain(network).to(place), network.config["size"]
     with torch.no_grad():

@@ -160,10 +160,11 @@ def attack_pixel(
         rows, columns = (torch.from_numpy(np.clip(places.astype(int), 0, size - 1)) for places in candidates[:2])
         pictures[torch.arange(len(pictures)), rows, columns] = torch.from_numpy(np.rint(candidates[2:].T).astype(np.uint8))
         probabilities = answer(network, pictures, measures.repeat(len(pictures), 1), len(pictures))
-        best = probabilities[:, label].argmin()
+        answers = probabilities.argmax(1)
+        best = (probabilities[:, label] - (answers != label)).argmin() # one that fools, if there is any
         found["tried"] += len(pictures)
-        if probabilities[best, label] < found["probability"]:
-            said = int(probabilities[best].argmax())
+        if not found["fooled"] and (answers[best] != label or probabilities[best, label] < found["probability"]):
+            said = int(answers[best])
             found.update(fooled=said != label, probability=float(probabilities[best, label]), row=int(rows[best]), column=int(columns[best]), colour=pictures[best, rows[best], columns[best]].tolist(), answer=said)
         return probabilities[:, label]
     differential_evolution(true_class, [(0, size - 1e-3)]*2 + [(0, 255)]*3, maxiter=generations, popsize=max(1, population//5), recombination=1., vectorized=True, updating="deferred", polish=False, tol=0, seed=seed, callback=lambda *_, **__: found["fooled"])

@@ -53,9 +53,11 @@ def field_maps(
     "A regular field. Raises `GalaxyError` for a network that has none."
     features = network.eval().features
     if not isinstance(features, EquivariantFeatures): raise GalaxyError(f"a {network.config['name']} network has no regular fields; expected a steerable one.")
+    if not -len(features.layers) <= layer < len(features.layers): raise GalaxyError(f"layer {layer} given; expected {-len(features.layers)} to {len(features.layers) - 1}: this network has {len(features.layers)} steerable layers.")
     maps = enn.GeometricTensor(features.resize(images*features.mask.mask), features.input_type)
     for step in list(features.layers)[:layer % len(features.layers) + 1]: maps = step(maps)
     starts = [int(start) for start, representation in zip(maps.type.fields_start, maps.type.representations) if representation.size > 1]
+    if not starts: raise GalaxyError(f"layer {layer} given; expected an earlier one: behind group pooling there are no regular fields.")
     if not 0 <= field < len(starts): raise GalaxyError(f"field {field} given; expected 0 to {len(starts) - 1}.")
     return maps.tensor[:, starts[field]:starts[field] + maps.type.gspace.fibergroup.order()].numpy()
 
