@@ -68,7 +68,7 @@ def plot_field(
     turns:int=2, # rows: the picture turned by 0°, 90° …
 ) -> plt.Figure:
     "A picture, turned, and the maps of a regular field beside it."
-    turned = torch.stack([torch.rot90(torch.as_tensor(image), turn, (0, 1)) for turn in range(turns)])
+    turned = torch.stack([torch.rot90(torch.tensor(np.array(image)), turn, (0, 1)) for turn in range(turns)])
     maps = field_maps(network, prepare_images(turned, network.config["size"]), field, layer)
     figure, axes = plt.subplots(turns, 1 + maps.shape[1], figsize=(1.6*(1 + maps.shape[1]), 1.75*turns), layout="constrained", squeeze=False)
     for row, (picture, line) in enumerate(zip(turned, axes)):
