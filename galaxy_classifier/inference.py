@@ -12,12 +12,13 @@ from pathlib import Path
 import numpy as np
 
 from .core import GalaxyError
-from .model_file import open_model
+from .model_file import read_model
 from .morphology import light_above_sky
 from .photometry import find_galaxy
 from .pictures import resize_picture
 from .preprocessing import PreprocessingParameters, preprocess_image
 from .stars import half_size
+from .winograd import open_network
 
 # %% ../nbs/07_inference.ipynb #cell-006
 def find_model(
@@ -36,11 +37,12 @@ class Predictor:
         threads:int=0, # of the network; 0 takes all cores
     ):
         self.path = find_model(path)
-        self.session, notes = open_model(self.path, threads)
+        model, notes = read_model(self.path)
         missing = {"classes", "image_size", "cleaned", "preprocessing", "temperature"} - set(notes)
         if missing: raise GalaxyError(f"{path} lacks the metadata of this project ({', '.join(sorted(missing))}); expected model.onnx from galaxy-train.")
         self.classes, self.image_size, self.cleaned = notes["classes"], notes["image_size"], notes["cleaned"]
         self.parameters, self.notes = PreprocessingParameters.from_dict(notes["preprocessing"]), notes
+        self.session = open_network(model, threads)
 
     def __repr__(self): return f"Predictor({str(self.path)!r}, {len(self.classes)} classes, pictures of {self.image_size} px)"
 
@@ -76,8 +78,11 @@ def look(
     image:np.ndarray, # (H,H,3) uint8, without stars
 ) -> list[str]: # no_galaxy, saturated
     "What a picture itself has wrong."
-    light, burnt = light_above_sky(image), np.logical_or.reduce([image[..., band] == 255 for band in range(3)]).astype(np.float32)
-    while len(light) >= 2*COARSE: light, burnt = half_size(light), half_size(burnt)
+    light = light_above_sky(image)
+    while len(light) >= 2*COARSE: light = half_size(light)
     found = find_galaxy(light)
     if found is None or np.hypot(*(found[0][axis] - (len(light) - 1)/2 for axis in "xy")) > OFF_CENTRE*len(light): return ["no_galaxy"]
+    if image.max() < 255: return []
+    burnt = np.logical_or.reduce([image[..., band] == 255 for band in range(3)]).astype(np.float32)
+    while len(burnt) > len(light): burnt = half_size(burnt)
     return ["saturated"] if burnt[found[1] == 1].mean() > SATURATED else []
