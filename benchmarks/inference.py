@@ -5,7 +5,8 @@ python benchmarks/inference.py --output results/inference.json
 Against a plain loop: each picture opened with Pillow, stars removed, escnn's own modules on one picture after the other, as tutorials do it, in small
 memory pages as escnn runs by itself and in large ones. It calls the same function for the stars as galaxy-predict does, which is part of what makes that
 fast; so there is another one, with the percentile method of benchmarks/preprocessing.py. The network is the reference one at 129 px, untrained: speed
-does not depend on what it knows. Memory is the sum over all processes of their own and their share of common pages (PSS), at its highest, for 1,000 and for 20,000 files.
+does not depend on what it knows. It is also run by onnxruntime alone, and with ncnn for its convolutions. Memory is the sum over all processes of their own and
+their share of common pages (PSS), at its highest, for 1,000 and for 20,000 files; it is asked for once a second, since the answer takes the kernel some hundredths.
 """
 import argparse
 import os
@@ -89,6 +90,23 @@ def stages(folder, files):
     return {name: seconds/sum(spent.values()) for name, seconds in spent.items()} | dict(milliseconds=1e3*sum(spent.values())/len(files))
 
 
+def engines(folder, files):
+    """Milliseconds a picture of the network on one core: onnxruntime alone, and with ncnn."""
+    from galaxy_classifier.bulk import BATCH
+    from galaxy_classifier.model_file import read_model, start_session
+    from galaxy_classifier.pictures import read_image
+    from galaxy_classifier.winograd import open_network
+    model, _ = read_model(folder/"model.onnx")
+    sessions, spent = dict(onnxruntime=start_session(model, 1), ncnn=open_network(model, 1)), dict(onnxruntime=0., ncnn=0.)
+    for start in range(0, len(files) - BATCH + 1, BATCH):
+        feeds = dict(images=np.stack([read_image(file, None) for file in files[start:start + BATCH]]), asymmetry=np.zeros((BATCH, 1), np.float32))
+        for name, session in sessions.items():
+            began = time.perf_counter()
+            session.run(None, feeds)
+            if start: spent[name] += 1e3*(time.perf_counter() - began)/BATCH # the first time, memory is fetched
+    return {name: total/(len(files)//BATCH - 1) for name, total in spent.items()}
+
+
 def memory_of(process):
     """PSS of a process and all its children, bytes."""
     import psutil
@@ -105,7 +123,7 @@ def ours(folder, pictures, output, workers):
     """The command; images a second with start and all, highest memory."""
     began, most = time.perf_counter(), 0
     process = subprocess.Popen(list(map(str, [BIN/"galaxy-predict", pictures, "--model", folder/"model.onnx", "--output", output, "--workers", workers])), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    while process.poll() is None: most = max(most, memory_of(process)); time.sleep(.1)
+    while process.poll() is None: most = max(most, memory_of(process)); time.sleep(1)
     if process.returncode: sys.exit("galaxy-predict failed")
     return time.perf_counter() - began, most
 
@@ -135,9 +153,10 @@ def main():
         theirs, table = pd.read_csv(folder/"ours.csv"), pd.read_csv(folder/"few.csv")
         worst = float(np.abs(theirs.iloc[:, 1:].to_numpy() - table.filter(like="p_").to_numpy()[:len(theirs)]).max())
         found = dict(size=words.size, images_per_second=words.count/seconds, plain=plain, largest_difference=worst,
-                     stages=stages(folder, sorted((folder/"pictures").iterdir())[:200]), memory={str(words.count): memory}, workers=words.workers, commit=git_commit(), hardware=hardware())
+                     stages=stages(folder, sorted((folder/"pictures").iterdir())[:200]), network_milliseconds=engines(folder, sorted((folder/"pictures").iterdir())[:200]), memory={str(words.count): memory}, workers=words.workers, commit=git_commit(), hardware=hardware())
         print(f"{found['images_per_second']:.1f} images/s with start and all; plain loops: " + ", ".join(f"{name} {rate:.1f}" for name, rate in plain.items()) + f"; largest difference of a probability {worst:.1e}")
         print(", ".join(f"{name} {100*share:.0f} %" if name != "milliseconds" else f"{share:.1f} ms a picture on one core" for name, share in found["stages"].items()))
+        print("network: " + ", ".join(f"{name} {each:.1f} ms" for name, each in found["network_milliseconds"].items()))
         print(f"{words.count} files: {memory/1e6:.0f} MB", flush=True)
         if words.many:
             make_pictures(folder/"many", words.many, folder/"pictures")
