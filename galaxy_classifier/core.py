@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['GALAXY10_CLASSES', 'PROGRESS_SECONDS', 'GalaxyError', 'atomic_path', 'flush', 'save_array', 'save_json', 'load_json',
-           'claim', 'random_generator', 'pick_device', 'progress', 'add_settings', 'read_settings', 'parse_words',
-           'command']
+           'reserve', 'claim', 'random_generator', 'pick_device', 'progress', 'add_settings', 'read_settings',
+           'parse_words', 'command']
 
 # %% ../nbs/00_core.ipynb #cell-003
 import argparse
@@ -93,6 +93,13 @@ def load_json(
     except ValueError as error: raise GalaxyError(f"{path} is not valid JSON ({error}); restore or remove it.") from None
     if not isinstance(content, dict): raise GalaxyError(f"{path} holds a {type(content).__name__}; expected a JSON object.")
     return content
+
+def reserve(
+    path:str|Path, # a file of its final length, with a hole in it
+):
+    "Let a disk that is too small say so now: one that fills up later would kill the process when it touches a map of the file."
+    if not hasattr(os, "posix_fallocate"): return # macOS and Windows cannot be asked
+    with open(path, "r+b") as file: os.posix_fallocate(file.fileno(), 0, os.fstat(file.fileno()).st_size)
 
 # %% ../nbs/00_core.ipynb #cell-021
 @contextmanager

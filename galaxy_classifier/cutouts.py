@@ -19,7 +19,7 @@ from requests.adapters import HTTPAdapter
 from urllib3.util import Retry
 
 from .core import GalaxyError, atomic_path, progress
-from .data import close_pairs
+from .data import check_sky
 from .light import PIXEL_SCALE
 from .pictures import read_rgb
 
@@ -95,15 +95,15 @@ def fetch_cutouts(
     folder = Path(folder)
     if not {"ra", "dec"} <= set(positions) or not np.isfinite(positions[["ra", "dec"]].to_numpy(float)).all():
         raise GalaxyError(f"a table with the columns {list(positions)} given; expected ra and dec, in degrees, in each row.")
-    close_pairs(positions["ra"], positions["dec"], 0.) # refuses impossible positions
+    check_sky(positions["ra"], positions["dec"])
     table = positions.assign(path=[cutout_name(service, ra, dec) for ra, dec in zip(positions["ra"], positions["dec"])])
     bad, in_a_row = [], 0
     with open_session(service) as session:
-        for row in progress(table.itertuples(), len(table), "fetch", "cutouts"):
+        for place, row in enumerate(progress(table.itertuples(), len(table), "fetch", "cutouts")):
             if (folder/row.path).is_file(): continue
             try: save_cutout(session, service, row.ra, row.dec, folder/row.path); in_a_row = 0
             except GalaxyError as error:
                 in_a_row += 1
                 if in_a_row >= MANY_FAILURES or not skip_bad: raise GalaxyError(f"{error} {sum(file.is_file() for file in map(folder.joinpath, table['path']))} of {len(table)} cutouts are kept in {folder}: run the same command again" + ("." if skip_bad else ", or give --skip-bad to leave such positions out.")) from None
-                bad.append(row.Index); print("left out:", error)
-    return table.drop(index=bad)
+                bad.append(place); print("left out:", error)
+    return table.iloc[np.setdiff1d(np.arange(len(table)), bad)] # by place: rows of two tables may share their labels

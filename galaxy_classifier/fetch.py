@@ -63,6 +63,7 @@ def transfer(
     have = part.stat().st_size if part.is_file() else 0
     headers = {"Range": f"bytes={have}-", "Accept-Encoding": "identity"} if have else {"Accept-Encoding": "identity"}
     with requests.get(expected.url, headers=headers, stream=True, timeout=timeout) as answer:
+        if answer.status_code == 416 and answer.headers.get("Content-Range", f"bytes */{expected.size}") == f"bytes */{have}": return # nothing is missing: a kill came before the check
         if answer.status_code == 416: part.unlink(); raise requests.ConnectionError("the server has less than what is here already; starting over")
         if answer.status_code in (400, 401, 403, 404, 410): raise GalaxyError(f"{answer.url} answers {answer.status_code} {answer.reason}; check the address, or fetch the file by hand and give it with --file.")
         answer.raise_for_status()

@@ -55,6 +55,7 @@ class Batches(Sampler):
         self.labels, self.batch_size, self.shuffle, self.seed, self.balanced, self.rank, self.world = np.asarray(labels), batch_size, shuffle, seed, balanced, rank, world
         self.epoch = self.first = 0 # what comes next; each pass moves on to the next epoch
         self.least = world*(2 if shuffle else 1) # batch normalisation cannot learn from one image
+        if batch_size < self.least: raise GalaxyError(f"batches of {batch_size} image(s) for {world} process(es); expected {self.least} or more{', since training needs two at a time' if shuffle else ''}.")
         if len(self.labels) < self.least: raise GalaxyError(f"{len(self.labels)} image(s) for {world} process(es); expected {self.least} or more{', since training needs two at a time' if shuffle else ''}.")
 
     def order(self) -> np.ndarray: # (N,) positions

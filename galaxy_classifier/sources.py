@@ -9,6 +9,7 @@ __all__ = ['MAX_ARCHIVE', 'open_hdf5', 'check_images', 'check_hdf5', 'aligned_sl
 
 # %% ../nbs/01e_sources.ipynb #cell-003
 import zipfile
+import zlib
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,7 +21,7 @@ from fastcore.script import Param, store_true
 
 from .core import GALAXY10_CLASSES, GalaxyError, command, progress
 from .cutouts import CutoutService, fetch_cutouts
-from .data import SHARED_SKY, Store, StoreWriter, close_pairs, open_array, save_splits, split_targets
+from .data import SHARED_SKY, Store, StoreWriter, check_sky, open_array, save_splits, split_targets
 from .fetch import GALAXY10, fetch
 from .pictures import IMAGE_SUFFIXES, band_files, read_image, resize_picture, say_resized, walk_pictures
 
@@ -91,7 +92,7 @@ def check_positions(
 ) -> pd.DataFrame: # the same
     "Raises `GalaxyError` when positions are not on the sky; better now than when the images are copied."
     if {"ra", "dec"} <= set(catalog):
-        try: close_pairs(catalog["ra"], catalog["dec"], 0.)
+        try: check_sky(catalog["ra"], catalog["dec"])
         except (GalaxyError, ValueError) as error: raise GalaxyError(f"{name}: {error}") from None
     return catalog
 
@@ -240,7 +241,7 @@ def open_arrays(
         with zipfile.ZipFile(images) as archive: unpacked = sum(entry.file_size for entry in archive.infolist())
         if unpacked > MAX_ARCHIVE: raise GalaxyError(f"{images} unpacks to {unpacked/1e9:.0f} GB; expected at most {MAX_ARCHIVE/1e9:.0f}: save images and labels as .npy files.")
         with np.load(images, allow_pickle=False) as archive: return archive["images"], archive["labels"]
-    except (OSError, KeyError, ValueError, zipfile.BadZipFile, EOFError) as error:
+    except (OSError, KeyError, ValueError, zipfile.BadZipFile, zlib.error, EOFError) as error:
         if isinstance(error, GalaxyError): raise
         raise GalaxyError(f"{images} cannot be read ({error}); expected an .npz with images and labels.") from None
 

@@ -19,7 +19,7 @@ from fastcore.script import store_true
 from joblib import Parallel, delayed, parallel_config
 from joblib.externals.loky.process_executor import TerminatedWorkerError
 
-from .core import GalaxyError, atomic_path, claim, command, load_json, progress, save_json
+from .core import GalaxyError, atomic_path, claim, command, load_json, progress, reserve, save_json
 from .data import Store, open_array
 from .morphology import FEATURES
 from .preprocessing import PreprocessingParameters, preprocess_rows
@@ -121,8 +121,7 @@ class Pass:
         try:
             for name, (shape, dtype) in arrays_of(len(self.store), self.store.size, len(self.plan["parameters"]["features"])).items():
                 np.lib.format.open_memmap(self.folder/f"{name}.npy", "w+", dtype, shape)
-                # Blocks are taken now: a disk that fills up later would kill the process when it touches the map.
-                with open(self.folder/f"{name}.npy", "r+b") as file: os.posix_fallocate(file.fileno(), 0, os.fstat(file.fileno()).st_size)
+                reserve(self.folder/f"{name}.npy")
         except OSError as error:
             shutil.rmtree(self.folder, ignore_errors=True)
             raise GalaxyError(f"{self.store.path} has no room for cleaned pictures ({error}): they need {self.store.images.nbytes/1e9:.2f} GB.") from None
