@@ -9,6 +9,7 @@ __all__ = ['Mask', 'GroupMax', 'Residual', 'blur_pool', 'plain_layers', 'to_plai
 import logging
 import warnings
 from collections.abc import Iterable
+from copy import deepcopy
 from pathlib import Path
 
 import numpy as np
@@ -121,7 +122,7 @@ def export_onnx(
     familiarity:Familiarity|None=None, # likewise
 ) -> Path: # the file
     "Write an ONNX file: images (N,H,W,3) uint8 and asymmetry (N,K) float32 to probabilities (N,classes) and strangeness (N,)."
-    classifier, name = Classifier(model, temperature, familiarity).cpu().eval(), torch.export.Dim
+    classifier, name = Classifier(deepcopy(model), temperature, familiarity).cpu().eval(), torch.export.Dim # the caller's own stays where and as it is
     inputs = torch.zeros(2, image_size, image_size, 3, dtype=torch.uint8), torch.zeros(2, model.config["measures"])
     logging.getLogger("torch.onnx._internal.exporter").setLevel(logging.ERROR) # says that torchvision, which is not needed, is missing
     with warnings.catch_warnings():

@@ -17,7 +17,7 @@ from torch import nn
 
 from .core import GalaxyError
 from .loss import ACTIVATIONS
-from .model import MODELS, matched_widths, normalise, prepare_images, resize_images, to_unit
+from .model import MODELS, matched_widths, normalise, prepare_images, resize_images, to_unit, working_size
 from .steerable import GROUPS, enn
 
 # %% ../nbs/04f_recipe.ipynb #cell-006
@@ -95,9 +95,12 @@ def check_config(
         if not 0 <= getattr(config, name) < 1: raise GalaxyError(f"{name} {getattr(config, name)} given; expected 0 or more, and less than 1.")
     if not 0 <= config.dropout <= 2: raise GalaxyError(f"dropout {config.dropout} given; expected a factor from 0 to 2.")
     if config.factor >= 1: raise GalaxyError(f"factor {config.factor} given; the learning rate falls on a plateau, so expected less than 1.")
+    working_size(config.size) # refuses what is no size
     if config.batch_size < 2: raise GalaxyError("batch_size 1 given; batch normalisation needs 2 or more.")
     if config.widths == "matched": object.__setattr__(config, "widths", matched_widths(config.group or "C4"))
-    elif config.widths is not None: object.__setattr__(config, "widths", tuple(config.widths))
+    elif config.widths is not None:
+        if isinstance(config.widths, str) or not all(isinstance(width, (int, np.integer)) and width >= 1 for width in config.widths): raise GalaxyError(f"widths {config.widths!r} given; expected whole numbers of 1 or more, or 'matched'.")
+        object.__setattr__(config, "widths", tuple(config.widths))
 
 # %% ../nbs/04f_recipe.ipynb #cell-011
 def missing_motions(

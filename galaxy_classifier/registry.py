@@ -57,11 +57,12 @@ def register(
     promote:bool=False, # take the alias in any case?
     name:str=REGISTERED_NAME, # in the registry
 ) -> tuple[bool, str]: # has it the alias now, and why
-    "Put a model into the registry; it takes the alias if it beats the holder on the same data."
+    "Put a model into the registry; it takes the alias if it beats the holder on the same data. Raises `GalaxyError` for a run without a model."
     client, holder = MlflowClient(), production(name)
     if holder and holder.run_id == run_id: return True, f"it is version {holder.version} already"
     if not client.search_registered_models(f"name = '{name}'"): client.create_registered_model(name)
-    model, = client.get_run(run_id).outputs.model_outputs
+    model = next(iter(client.get_run(run_id).outputs.model_outputs), None)
+    if model is None: raise GalaxyError(f"MLflow has no model of run {run_id} yet; give the same command again when it answers.")
     own = [version for version in client.search_model_versions(f"name = '{name}'") if version.run_id == run_id]
     version = own[0] if own else client.create_model_version(name, f"models:/{model.model_id}", run_id, tags=dict(valid_accuracy=valid_accuracy, data=data))
     if holder and not promote:

@@ -118,7 +118,8 @@ def make_between(
         if asked or due: keeper.save()
         if asked:
             interruption.number = asked
-            if keeper.delivery: print(f"stopped in epoch {run.epoch + 1}, after batch {run.batch} of {len(run.train.batch_sampler.whole())}; the same command goes on from there", file=sys.stderr, flush=True)
+            where = "after the last epoch" if run.finished else f"in epoch {run.epoch + 1}, after batch {run.batch} of {len(run.train.batch_sampler.whole())}"
+            if keeper.delivery: print(f"stopped {where}; the same command goes on from there", file=sys.stderr, flush=True)
             interruption.leave()
     return between
 
@@ -220,6 +221,7 @@ def run_epochs(
                 run.close_epoch(*run.validate(between))
                 keeper.after_epoch()
                 report(keeper)
+            between() # a signal that came after the last batch
         except (KeyboardInterrupt, SystemExit): ended("KILLED"); raise
         except NotFinite: keeper.save(); ended("FAILED"); raise
         except Exception: ended("FAILED"); raise
@@ -256,7 +258,7 @@ def deliver_all(
     keeper:Keeper, # of that run
     summary:dict, # from `conclude`
 ) -> bool: # has MLflow everything?
-    "Metrics, files, the model, the end. What MLflow has already is not sent twice."
+    "Metrics, files, the model, the end. Metrics and a model that MLflow has already are not sent twice."
     delivery, first = keeper.delivery, run.train.dataset[0]
     done = delivery.rows(run.history)
     done = done and all(delivery.call("log_artifact", str(run.folder/name)) for name in ARTIFACTS)

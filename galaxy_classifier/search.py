@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['search_space', 'describe_search', 'RepeatableSampler', 'open_study', 'place_of', 'put_back', 'revive', 'wanted',
            'Interrupted', 'reporter', 'run_trial', 'print_trial', 'plot_study', 'study_figures', 'same_search',
-           'parent_run', 'log_study', 'search', 'conclude_search', 'galaxy_search']
+           'parent_run', 'log_study', 'search', 'conclude_search', 'deliver_again', 'galaxy_search']
 
 # %% ../nbs/05b_search.ipynb #cell-003
 import contextlib
@@ -27,7 +27,7 @@ from optuna.distributions import distribution_to_json
 from optuna.storages import RDBStorage, RetryHeartbeatStaleTrialCallback
 from optuna.trial import TrialState
 
-from .core import GalaxyError, claim, command, pick_device
+from .core import GalaxyError, claim, command, load_json, pick_device, read_settings
 from .data import Store
 from .recipe import TrainingConfig
 from .registry import ALIAS, REGISTERED_NAME, register
@@ -44,7 +44,7 @@ def search_space(
     return replace(base,
         learning_rate=trial.suggest_float("learning_rate", 1e-3, 4e-2, log=True),
         weight_decay=trial.suggest_float("weight_decay", 1e-6, 1e-2, log=True),
-        beta=trial.suggest_categorical("beta", [.9, .99, .999, .9999]),
+        beta=trial.suggest_categorical("beta", [0., .99, .999, .9999]),
         gamma=trial.suggest_float("gamma", 0., 3.),
         label_smoothing=trial.suggest_float("label_smoothing", 0., .15),
         dropout=trial.suggest_float("dropout", 0., 1.),
@@ -279,13 +279,23 @@ def conclude_search(
     study:optuna.Study, # so far
     parent:Delivery, # to its MLflow run
 ):
-    "Log what there is; the last worker closes the run above the trials. Raises `GalaxyError` when all of them failed."
+    "Log what there is; the last worker closes the run above the trials. Raises `GalaxyError` when none of them came to its end."
     if study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,)): log_study(study, parent)
     states = {trial.state for trial in study.get_trials(deepcopy=False)}
     if TrialState.RUNNING not in states: parent.call("set_terminated", "KILLED" if TrialState.WAITING in states else "FINISHED")
-    if states and states <= {TrialState.FAIL}: raise GalaxyError(f"all {len(study.trials)} trials of study {study.study_name!r} failed; see the lines above and the runs in MLflow.")
+    if states and states <= {TrialState.FAIL, TrialState.PRUNED}: raise GalaxyError(f"none of {len(study.trials)} trials of study {study.study_name!r} came to its end, they failed or were pruned; see the lines above and the runs in MLflow.")
 
-# %% ../nbs/05b_search.ipynb #cell-028
+# %% ../nbs/05b_search.ipynb #cell-029
+def deliver_again(
+    store:Store, # that the trial learnt from
+    folder:str|Path, # of its run, finished
+    device:str, # see `pick_device`
+):
+    "Give MLflow what it could not take when the trial ended, if the run is on this machine."
+    summary = Path(folder)/"summary.json"
+    if summary.is_file() and not load_json(summary)["delivered"]: fit(store, read_settings(TrainingConfig, load_json(Path(folder)/"config.json")), folder, device, quiet=True)
+
+# %% ../nbs/05b_search.ipynb #cell-031
 @command
 def galaxy_search(
     store:Path=Path("data"), # the store to learn from, filled by galaxy-data and preprocessed
@@ -302,8 +312,10 @@ def galaxy_search(
     check_split(opened, settings); network_for(opened, settings); pick_device(device) # else each trial would fail with the same message
     start_tracking()
     done = search(opened, settings, trials, output, study, storage, device)
+    if not done.get_trials(deepcopy=False, states=(TrialState.COMPLETE,)): print("other workers are still at it; the last one registers the best model"); return
     best = done.best_trial
     print(f"best: trial {best.number}, validation accuracy {best.value:.3f}, {best.user_attrs['folder']}")
     if done.get_trials(states=(TrialState.RUNNING,)): print("another worker is still at it; the last one registers the best model"); return
+    deliver_again(opened, best.user_attrs["folder"], device)
     taken, why = register(best.user_attrs["mlflow_run"], best.value, opened.manifest_hash(), promote)
     print(f"models:/{REGISTERED_NAME}@{ALIAS} is this model: {why}" if taken else f"models:/{REGISTERED_NAME}@{ALIAS} stays: {why}")

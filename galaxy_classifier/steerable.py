@@ -5,8 +5,8 @@
 # %% auto #0
 __all__ = ['GROUPS', 'Sizes', 'SHORT_WAYS', 'make_group', 'fields_of', 'SteerableConvolution', 'ResidualBlock', 'norm_and_relu',
            'field_sums', 'on_channels', 'precise', 'pixel_sums', 'FusedNorm', 'sizes_of', 'drop_masks',
-           'norm_relu_dropout', 'move_statistics', 'expand_filters', 'group_maximum', 'run_residual', 'walk',
-           'run_layers', 'largest_difference']
+           'norm_relu_dropout', 'move_statistics', 'expand_filters', 'group_maximum', 'run_residual', 'pool_group',
+           'walk', 'run_layers', 'largest_difference']
 
 # %% ../nbs/03a_steerable.ipynb #cell-002
 import warnings
@@ -253,11 +253,21 @@ def run_residual(
     out = walk(block.body, maps, filters)
     return out + (F.conv2d(maps, next(filters)) if block.shortcut else maps)
 
+def pool_group(
+    layer:enn.GroupPooling, # behind n trivial and n regular fields
+    maps:torch.Tensor, # (N,C,H,W)
+    filters:Iterator[torch.Tensor], # not needed
+) -> torch.Tensor: # (N,2n,H,W)
+    "A group pooling. Raises `GalaxyError` for other fields."
+    sizes, width = [field.size for field in layer.in_type.representations], len(layer.in_type)//2
+    if sizes != [1]*width + [layer.in_type.fibergroup.order()]*width: raise GalaxyError(f"no short way through a pooling of fields of {sizes} channels; expected as many trivial fields as regular ones behind them.")
+    return group_maximum(maps, width)
+
 SHORT_WAYS:dict[type, Callable] = {
     SteerableConvolution: lambda layer, maps, filters: F.conv2d(maps, next(filters), padding=layer.padding),
     ResidualBlock: run_residual,
     enn.PointwiseAvgPoolAntialiased2D: lambda layer, maps, _: F.conv2d(maps, layer.filter, stride=layer.stride, padding=layer.padding, groups=maps.shape[1]),
-    enn.GroupPooling: lambda layer, maps, _: group_maximum(maps, len(layer.in_type)//2)}
+    enn.GroupPooling: pool_group}
 
 # %% ../nbs/03a_steerable.ipynb #cell-023
 def walk(
@@ -270,6 +280,7 @@ def walk(
     while place < len(layers):
         layer = layers[place]
         if isinstance(layer, enn.InnerBatchNorm): # its ReLU follows, and perhaps dropout
+            if not isinstance(layers[place + 1] if place + 1 < len(layers) else None, enn.ReLU): raise GalaxyError("no short way through a norm without a ReLU behind it; put one there.")
             dropout = layers[place + 2] if place + 2 < len(layers) and isinstance(layers[place + 2], enn.FieldDropout) else None
             maps, place = norm_relu_dropout(maps, layer, dropout), place + 2 + (dropout is not None)
         elif type(layer) in SHORT_WAYS: maps, place = SHORT_WAYS[type(layer)](layer, maps, filters), place + 1
@@ -282,6 +293,7 @@ def run_layers(
     filters:list[torch.Tensor]|None=None, # from `expand_filters`; None expands them here
 ) -> torch.Tensor: # (N,C,H,W)
     "escnn's layers on plain maps. Raises `GalaxyError` for a layer without a short way."
+    layers = list(layers)
     return walk(layers, maps, iter(expand_filters(layers) if filters is None else filters))
 
 # %% ../nbs/03a_steerable.ipynb #cell-025

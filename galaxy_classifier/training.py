@@ -231,7 +231,7 @@ def backwards(self:Training,
     self.fabric.backward(loss*(self.fabric.world_size*images/self.images_in_batch()))
     norm = self.fabric.clip_gradients(self.wrapped, self.optimizer, max_norm=self.config.clip, error_if_nonfinite=False)
     value, size = torch.stack([loss.detach().float(), norm.float()]).tolist()
-    return value, size, "" if np.isfinite(size) else f"the norm of the gradient became {size} at a loss of {value:.4g}" if np.isfinite(value) else f"the loss became {value}"
+    return value, size, f"the loss became {value}" if not np.isfinite(value) else f"the norm of the gradient became {size} at a loss of {value:.4g}" if not np.isfinite(size) else ""
 
 # %% ../nbs/05_training.ipynb #cell-020
 @patch
