@@ -353,13 +353,13 @@ def equal_pixels(
     return pd.DataFrame(pairs, columns=["first", "second", "separation"])
 
 SAME_PLACE = .1 # arcseconds; closer entries are one galaxy, listed twice
-SHARED_SKY = 67. # arcseconds, the side of a cutout of Galaxy10: centres closer than that show common sky
+SHARED_SKY = 67. # arcseconds, the side of a cutout of Galaxy10: centres closer than that show common sky (up to 95″ along a diagonal, but there only corners)
 
 def related_pairs(
     store:Store, # positions in its catalog are used where there are any
     radius:float=SHARED_SKY, # arcseconds between centres
 ) -> pd.DataFrame: # first, second, separation (arcseconds, NaN if found by pixels), same_galaxy, first_class, second_class
-    "Pairs of images that show the same sky."
+    "Pairs of images with centres closer than a radius, or with equal pixels."
     path, unknown = store.path/"catalog.csv", np.full(len(store), np.nan)
     catalog = pd.read_csv(path) if path.is_file() else pd.DataFrame(index=range(len(store)))
     if len(catalog) != len(store): raise GalaxyError(f"{path} has {len(catalog)} rows for {len(store)} images; make the store anew.")

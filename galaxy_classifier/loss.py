@@ -20,7 +20,7 @@ from .core import GALAXY10_CLASSES, GalaxyError
 # %% ../nbs/03_loss.ipynb #cell-006
 def effective_number(
     counts:np.ndarray, # (C,) images in each class
-    beta:float, # in [0, 1); the share of each further image that is new
+    beta:float, # in [0, 1); each further image adds β times what the one before it added
 ) -> np.ndarray: # (C,) float64
     "Effective number of samples (Cui et al. 2019, eq. 3). Raises `GalaxyError` for β outside [0, 1) or negative counts."
     counts = np.asarray(counts, np.float64)

@@ -111,7 +111,7 @@ def petrosian_radius(
     axis_ratio:float=1., # of the ellipses
     angle:float=0., # of their major axis from x, radians
 ) -> float: # pixels, along the major axis
-    "Where the light of a ring falls below a fifth of the mean within (Petrosian 1976, ApJ 209, L1)."
+    "Where the surface brightness of a ring falls below a fifth of the mean within (after Petrosian 1976, ApJ 209, L1)."
     def excess(radii):
         places, shape = (np.full(len(radii), centre[0]), np.full(len(radii), centre[1])), (1., axis_ratio, angle)
         area, options = np.pi*axis_ratio*radii**2, dict(mask=target.masked, subpix=0)
@@ -350,7 +350,7 @@ def measure(
 def galaxy_colour(
     image:np.ndarray, # (H,H,3) uint8
 ) -> float: # magnitudes, between −1 and 3
-    "g − r of the brighter half of a picture's galaxy, where the sky hardly counts."
+    "g − r of what is brighter than half of a picture's brightest half percent, where the sky hardly counts: of the galaxy, and of a companion as bright."
     g, r, _ = (band - border_sky(band)[0] for band in unstretch(image))
     bright = r > .5*np.quantile(r, .995)
     return float(np.clip(-2.5*np.log10(max(g[bright].sum(), 1e-9)/max(r[bright].sum(), 1e-9)), -1, 3))

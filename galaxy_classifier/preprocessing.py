@@ -70,7 +70,7 @@ def measure_reach(
     bright = np.flatnonzero(stars["peak"] > BRIGHT)
     typical = stars["radius"][bright]
     measured = np.array([reach(profile)*field.seeing for profile in wings(field, stars["x"][bright], stars["y"][bright])])
-    # Below σ no ring can be measured well: the profile goes on as it fell before.
+    # Below σ no ring can be measured well: there the profile is taken to fall as wings usually do.
     stars["radius"][bright] = measured*halo**(-1/WING)
     return np.delete(stars, bright[measured < typical/2])
 
@@ -101,7 +101,7 @@ def grain(
     return noise/noise.std()
 
 # %% ../nbs/02_preprocessing.ipynb #cell-016
-STEP_VARIANCE = 2*(1 - np.exp(-1/(4*.55**2))) # of steps between neighbours of `grain`, whose variance is 1
+STEP_VARIANCE = 2*(1 - np.exp(-1/(4*.55**2))) # of steps between neighbours, for a variance of 1, in noise that was smooth like a Gaussian of .55 pixels before it was sampled
 
 def absolute_sum(
     values:np.ndarray, # (…,c) float32
