@@ -9,6 +9,7 @@ does not depend on what it knows. It is also run by onnxruntime alone, and with 
 their share of common pages (PSS), at its highest, for 1,000 and for 20,000 files; it is asked for once a second, since the answer takes the kernel some hundredths.
 """
 import argparse
+import contextlib
 import os
 import subprocess
 import sys
@@ -95,9 +96,10 @@ def engines(folder, files):
     from galaxy_classifier.bulk import BATCH
     from galaxy_classifier.model_file import read_model, start_session
     from galaxy_classifier.pictures import read_image
-    from galaxy_classifier.winograd import open_network
+    from galaxy_classifier.winograd import SplitSession, open_network
     model, _ = read_model(folder/"model.onnx")
     sessions, spent = dict(onnxruntime=start_session(model, 1), ncnn=open_network(model, 1)), dict(onnxruntime=0., ncnn=0.)
+    if not isinstance(sessions["ncnn"], SplitSession): sys.exit("ncnn is not installed, or cannot run this network; there is nothing to compare")
     for start in range(0, len(files) - BATCH + 1, BATCH):
         feeds = dict(images=np.stack([read_image(file, None) for file in files[start:start + BATCH]]), asymmetry=np.zeros((BATCH, 1), np.float32))
         for name, session in sessions.items():
@@ -123,7 +125,9 @@ def ours(folder, pictures, output, workers):
     """The command; images a second with start and all, highest memory."""
     began, most = time.perf_counter(), 0
     process = subprocess.Popen(list(map(str, [BIN/"galaxy-predict", pictures, "--model", folder/"model.onnx", "--output", output, "--workers", workers])), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    while process.poll() is None: most = max(most, memory_of(process)); time.sleep(1)
+    while process.poll() is None:
+        most = max(most, memory_of(process))
+        with contextlib.suppress(subprocess.TimeoutExpired): process.wait(1)
     if process.returncode: sys.exit("galaxy-predict failed")
     return time.perf_counter() - began, most
 

@@ -2,7 +2,6 @@
 
     python benchmarks/pieces.py          # half a minute
 """
-import os
 import tempfile
 import timeit
 from pathlib import Path
@@ -10,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from scipy import ndimage
 
+from galaxy_classifier.core import reserve
 from galaxy_classifier.light import SUMMED_LIGHT, channel_sum
 from galaxy_classifier.photometry import border_sky, counted_sky, upper_median
 from galaxy_classifier.preprocessing import RowWriter, holes
@@ -28,7 +28,7 @@ def mapped_and_written(folder, image, count=2000):
     path, spent = folder/"rows.npy", []
     for way in ("map", "write"):
         array = np.lib.format.open_memmap(path, "w+", np.uint8, (count, *image.shape))
-        with open(path, "r+b") as file: os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
+        reserve(path)
         with RowWriter(path) as writer:
             rows = iter(range(count))
             work = (lambda: array.__setitem__(next(rows), image)) if way == "map" else (lambda: writer.write(next(rows), image))

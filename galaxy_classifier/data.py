@@ -10,7 +10,6 @@ __all__ = ['MOST_AT_ONE_PLACE', 'SAME_PLACE', 'SHARED_SKY', 'open_array', 'Store
 # %% ../nbs/01_data.ipynb #cell-003
 import hashlib
 import json
-import os
 import shutil
 import sys
 import tempfile
@@ -222,8 +221,8 @@ class StoreWriter:
 def begin(self:StoreWriter):
     "Go on with what a killed process began for the same store, or begin."
     self.folder, old = (self.path.with_name(f".{self.path.name}.{kind}") for kind in ("part", "old"))
-    if old.is_dir() and not self.path.exists(): old.replace(self.path) # a kill came between the two renames of `publish`
     begun, plan = self.folder/"begun.json", dict(count=self.count, size=self.size, classes=self.classes, source=self.source)
+    if (self.folder/"manifest.json").is_file() and not begun.is_file() and not self.path.exists() and old.is_dir(): old.replace(self.path) # a kill came between the two renames of `publish`
     # Trimmed arrays are too short to go on with.
     if begun.is_file() and load_json(begun)["plan"] == plan and len(open_array(self.folder/"images.npy")) == self.count:
         for unfinished in self.folder.glob(".*.part*"): unfinished.unlink() # what a killed process was writing
@@ -318,7 +317,7 @@ def check_sky(
     if not len(rows): return rows
     if np.abs(dec[rows]).max() > 90: raise GalaxyError(f"a declination of {dec[rows][np.abs(dec[rows]).argmax()]}° given; expected −90 to 90: are ra and dec swapped?")
     places, counts = np.unique(np.stack([ra[rows], dec[rows]]), axis=1, return_counts=True)
-    if counts.max() > MOST_AT_ONE_PLACE: raise GalaxyError(f"{counts.max():,} images are said to be at ra {places[0, counts.argmax()]}°, dec {places[1, counts.argmax()]}°; expected at most {MOST_AT_ONE_PLACE}: leave positions empty where they are unknown.")
+    if counts.max() > MOST_AT_ONE_PLACE: raise GalaxyError(f"{counts.max():,} images are said to be at ra {places[0, counts.argmax()]}°, dec {places[1, counts.argmax()]}°; expected at most {MOST_AT_ONE_PLACE}: is that what the table holds where it knows no position?")
     return rows
 
 def close_pairs(

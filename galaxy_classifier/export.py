@@ -20,7 +20,7 @@ from .core import GalaxyError, atomic_path
 from .familiarity import Familiarity
 from .model import EquivariantFeatures, GalaxyNetwork, prepare_images
 from .model_file import seal_model
-from .steerable import ResidualBlock, enn, group_maximum
+from .steerable import ResidualBlock, enn, group_maximum, pooled_width
 
 # %% ../nbs/04b_export.ipynb #cell-006
 class Mask(nn.Module):
@@ -75,7 +75,7 @@ def plain_layers(
             else: plain.append(norm)
         elif isinstance(layer, enn.ReLU): plain.append(nn.ReLU(inplace=True))
         elif isinstance(layer, enn.PointwiseAvgPoolAntialiased): plain.append(blur_pool(layer))
-        elif isinstance(layer, enn.GroupPooling): plain.append(GroupMax(len(layer.in_type)//2))
+        elif isinstance(layer, enn.GroupPooling): plain.append(GroupMax(pooled_width(layer)))
         elif isinstance(layer, ResidualBlock): plain.append(Residual(plain_layers(layer.body), layer.shortcut.export() if layer.shortcut else nn.Identity()))
         elif not isinstance(layer, enn.FieldDropout): raise GalaxyError(f"{type(layer).__name__} has no plain counterpart.")
     return nn.Sequential(*plain)

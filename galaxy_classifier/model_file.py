@@ -57,7 +57,7 @@ def start_session(
     options.intra_op_num_threads, options.log_severity_level = threads, 4
     try: return onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
     except Exception as error: # as above
-        raise GalaxyError(f"onnxruntime cannot run the model ({type(error).__name__}); expected model.onnx from galaxy-train.") from None
+        raise GalaxyError(f"onnxruntime cannot run the model ({type(error).__name__}: {str(error)[:200]}); expected model.onnx from galaxy-train.") from None
 
 def open_model(
     path:str|Path, # see `read_model`

@@ -95,7 +95,7 @@ def find_galaxy(
     smooth = ndimage.gaussian_filter(light, 1.5*len(light)/256)
     level, sigma = border_sky(smooth)
     try: objects, segmentation = extract(smooth - level, 3*max(sigma, 1e-6), minarea=max(5, int(20*(len(light)/256)**2)), deblend_cont=.05)
-    except Exception: return None # sep raises this class itself when an image holds more objects than its buffers
+    except Exception: return None # sep raises this class itself when one blend holds more objects than its buffers
     if not len(objects): return None
     middle = len(light)//2
     number = segmentation[middle, middle] or 1 + np.hypot(objects["x"] - middle, objects["y"] - middle).argmin()

@@ -68,7 +68,7 @@ def read_rgb(
             with Image.open(path) as image:
                 if image.width*image.height > MAX_PIXELS:
                     raise GalaxyError(f"{path} is {image.width}×{image.height}; expected at most {MAX_PIXELS:,} pixels: cut out the galaxy first.")
-                if image.mode.startswith(("I", "F")) or any(";16" in str(tile[3]) for tile in image.tile): # Pillow would cut three channels of 16 bits to eight without a word
+                if image.mode.startswith(("I", "F")) or any(";16" in str(tile[3]) for tile in image.tile) or max(getattr(image, "tag_v2", {}).get(258, (8,))) > 8: # Pillow would cut three channels of 16 bits to eight without a word
                     raise GalaxyError(f"{path} has more than 8 bits a channel (mode {image.mode}); expected 8-bit RGB or grey: stretch it first, or give FITS.")
                 image.load()
                 return np.asarray(image.convert("RGBA").convert("RGB") if "transparency" in image.info else image.convert("RGB"))

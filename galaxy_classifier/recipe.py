@@ -99,7 +99,7 @@ def check_config(
     if config.batch_size < 2: raise GalaxyError("batch_size 1 given; batch normalisation needs 2 or more.")
     if config.widths == "matched": object.__setattr__(config, "widths", matched_widths(config.group or "C4"))
     elif config.widths is not None:
-        if isinstance(config.widths, str) or not all(isinstance(width, (int, np.integer)) and width >= 1 for width in config.widths): raise GalaxyError(f"widths {config.widths!r} given; expected whole numbers of 1 or more, or 'matched'.")
+        if not isinstance(config.widths, (list, tuple)) or not config.widths or not all(isinstance(width, (int, np.integer)) and width >= 1 for width in config.widths): raise GalaxyError(f"widths {config.widths!r} given; expected whole numbers of 1 or more, or 'matched'.")
         object.__setattr__(config, "widths", tuple(config.widths))
 
 # %% ../nbs/04f_recipe.ipynb #cell-011

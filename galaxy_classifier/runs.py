@@ -236,7 +236,6 @@ def conclude(
     history = pd.DataFrame(run.history)
     network = load_model(folder/"best.pt")
     temperature, familiarity = calibrate(network, store, config.cleaned, run.fabric.device.type)
-    network.cpu()
     needed = dict(image_size=store.size, cleaned=config.cleaned, preprocessing=store.manifest.get("preprocessing", {}).get("parameters", {}), temperature=temperature)
     commit = " ".join(keeper.commits)
     export_onnx(network, folder/"model.onnx", store.classes, {**needed, "commit": commit, "data": store.manifest_hash()}, store.size, temperature, familiarity)

@@ -252,7 +252,7 @@ def search(
     device:str="auto", # see `pick_device`
     space:Callable=search_space, # of a trial and the base, gives the configuration
 ) -> optuna.Study:
-    "Search and log, or go on. Raises `GalaxyError` when every trial failed."
+    "Search and log, or go on. Raises `GalaxyError` when no trial came to its end."
     if trials < 1: raise GalaxyError(f"{trials} trials given; expected 1 or more.")
     folder, described = Path(folder).resolve()/name, describe_search(space, base, store.manifest_hash())
     folder.mkdir(parents=True, exist_ok=True)
@@ -312,7 +312,7 @@ def galaxy_search(
     check_split(opened, settings); network_for(opened, settings); pick_device(device) # else each trial would fail with the same message
     start_tracking()
     done = search(opened, settings, trials, output, study, storage, device)
-    if not done.get_trials(deepcopy=False, states=(TrialState.COMPLETE,)): print("other workers are still at it; the last one registers the best model"); return
+    if not done.get_trials(deepcopy=False, states=(TrialState.COMPLETE,)): print("no trial is complete yet: other workers are at it, or --trials is less than the study began; the last one registers the best model"); return
     best = done.best_trial
     print(f"best: trial {best.number}, validation accuracy {best.value:.3f}, {best.user_attrs['folder']}")
     if done.get_trials(states=(TrialState.RUNNING,)): print("another worker is still at it; the last one registers the best model"); return

@@ -5,8 +5,8 @@
 # %% auto #0
 __all__ = ['GROUPS', 'Sizes', 'SHORT_WAYS', 'make_group', 'fields_of', 'SteerableConvolution', 'ResidualBlock', 'norm_and_relu',
            'field_sums', 'on_channels', 'precise', 'pixel_sums', 'FusedNorm', 'sizes_of', 'drop_masks',
-           'norm_relu_dropout', 'move_statistics', 'expand_filters', 'group_maximum', 'run_residual', 'pool_group',
-           'walk', 'run_layers', 'largest_difference']
+           'norm_relu_dropout', 'move_statistics', 'expand_filters', 'group_maximum', 'run_residual', 'pooled_width',
+           'pool_group', 'walk', 'run_layers', 'largest_difference']
 
 # %% ../nbs/03a_steerable.ipynb #cell-002
 import warnings
@@ -253,15 +253,21 @@ def run_residual(
     out = walk(block.body, maps, filters)
     return out + (F.conv2d(maps, next(filters)) if block.shortcut else maps)
 
+def pooled_width(
+    layer:enn.GroupPooling,
+) -> int: # n trivial and n regular fields
+    "How many fields of each kind come in. Raises `GalaxyError` for other fields."
+    sizes, width = [field.size for field in layer.in_type.representations], len(layer.in_type)//2
+    if sizes != [1]*width + [layer.in_type.fibergroup.order()]*width: raise GalaxyError(f"no short way through a pooling of fields of {sizes} channels; expected as many trivial fields as regular ones behind them.")
+    return width
+
 def pool_group(
     layer:enn.GroupPooling, # behind n trivial and n regular fields
     maps:torch.Tensor, # (N,C,H,W)
     filters:Iterator[torch.Tensor], # not needed
 ) -> torch.Tensor: # (N,2n,H,W)
     "A group pooling. Raises `GalaxyError` for other fields."
-    sizes, width = [field.size for field in layer.in_type.representations], len(layer.in_type)//2
-    if sizes != [1]*width + [layer.in_type.fibergroup.order()]*width: raise GalaxyError(f"no short way through a pooling of fields of {sizes} channels; expected as many trivial fields as regular ones behind them.")
-    return group_maximum(maps, width)
+    return group_maximum(maps, pooled_width(layer))
 
 SHORT_WAYS:dict[type, Callable] = {
     SteerableConvolution: lambda layer, maps, filters: F.conv2d(maps, next(filters), padding=layer.padding),

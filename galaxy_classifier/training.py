@@ -231,7 +231,9 @@ def backwards(self:Training,
     self.fabric.backward(loss*(self.fabric.world_size*images/self.images_in_batch()))
     norm = self.fabric.clip_gradients(self.wrapped, self.optimizer, max_norm=self.config.clip, error_if_nonfinite=False)
     value, size = torch.stack([loss.detach().float(), norm.float()]).tolist()
-    return value, size, f"the loss became {value}" if not np.isfinite(value) else f"the norm of the gradient became {size} at a loss of {value:.4g}" if not np.isfinite(size) else ""
+    trouble = f"the loss became {value}" if not np.isfinite(value) else f"the norm of the gradient became {size} at a loss of {value:.4g}" if not np.isfinite(size) else ""
+    if together(self.fabric, torch.tensor(float(bool(trouble))), "max"): trouble = trouble or "the loss of another process is not finite" # the norm is the same in all
+    return value, size, trouble
 
 # %% ../nbs/05_training.ipynb #cell-020
 @patch

@@ -186,12 +186,12 @@ def open_network(
 ) -> SplitSession|onnxruntime.InferenceSession:
     "Let ncnn run the middle of a model where it is installed and can, and onnxruntime the rest. Raises `GalaxyError` for a model that cannot be run."
     alone = start_session(model, threads)
-    trunk = find_trunk(model) if ncnn else None
-    if trunk is None: return alone
     try:
+        trunk = find_trunk(model) if ncnn else None
+        if trunk is None: return alone
         split = SplitSession(model, trunk, threads)
         if agrees(split, model): return split
         reason = "it gives other results"
-    except Exception as error: reason = f"{type(error).__name__}: {str(error).splitlines()[0]}" # onnx, onnxruntime and ncnn have no class in common
+    except Exception as error: reason = f"{type(error).__name__}: {str(error)[:200]}" # onnx, onnxruntime and ncnn have no class in common
     warnings.warn(f"ncnn cannot be used for this network ({reason}); onnxruntime does all of it, which is slower.")
     return alone
