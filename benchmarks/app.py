@@ -18,8 +18,8 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import WebDriverWait
 from server import BIN, SMALL, free_port, serving
 
-from galaxy_classifier.simulation import simulate_galaxy, simulate_store
-from galaxy_classifier.survey import preprocess_store
+from galaxy_classifier.data.simulation import simulate_galaxy, simulate_store
+from galaxy_classifier.preprocessing.pipeline import preprocess_store
 
 
 def expect(truth, what):
@@ -78,9 +78,9 @@ def main():
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         try:
-            preprocess_store(simulate_store(folder/"data", words.count, 128, nearer=2.5), workers=2)
+            preprocess_store(simulate_store(folder/"data", words.count, 128, magnification=2.5), workers=2)
             subprocess.run(list(map(str, [BIN/"galaxy-train", *SMALL, "--epochs", words.epochs, "--schedule", "one-cycle", "--learning-rate", .02, "--dropout", 0])), cwd=folder, check=True, stdout=subprocess.DEVNULL)
-            Image.fromarray(simulate_galaxy(5, 3, 0, 256, nearer=2.5).image).save(folder/"galaxy.png")
+            Image.fromarray(simulate_galaxy(5, 3, 0, 256, magnification=2.5).image).save(folder/"galaxy.png")
             (folder/"notes.txt").write_text("no picture"); (folder/"broken.png").write_bytes((folder/"galaxy.png").read_bytes()[:999]); (folder/"large.png").write_bytes(bytes(50*2**20))
             port = free_port()
             with serving([BIN/"galaxy-app", "--port", port, "--model", folder/"runs"/"latest"], port):

@@ -11,12 +11,17 @@ from pathlib import Path
 
 import numpy as np
 
-from galaxy_classifier.calibration import brier, calibration_error, fit_temperature, scale
-from galaxy_classifier.checkpoints import load_model
 from galaxy_classifier.core import random_generator, save_json
-from galaxy_classifier.data import Store
-from galaxy_classifier.predictions import predict_split
-from galaxy_classifier.tracking import git_commit, hardware
+from galaxy_classifier.data.store import Store
+from galaxy_classifier.model.checkpoints import load_model
+from galaxy_classifier.model.confidence import (
+    apply_temperature,
+    brier_score,
+    expected_calibration_error,
+    fit_temperature,
+)
+from galaxy_classifier.training.evaluate import predict_split
+from galaxy_classifier.training.tracking import git_commit, hardware
 
 
 def drawn(probabilities, generator):
@@ -29,9 +34,9 @@ def measure(folder, store):
     network = load_model(folder)
     valid, test = (predict_split(network, store, part) for part in ("valid", "test"))
     temperature = fit_temperature(valid.labels, valid.probabilities)
-    scaled = scale(test.probabilities, temperature)
-    floor = np.mean([calibration_error(drawn(scaled, random_generator(0, turn)), scaled) for turn in range(100)])
-    figures = {f"{name}_{when}": function(test.labels, probabilities) for name, function in (("ece", calibration_error), ("brier", brier)) for when, probabilities in (("before", test.probabilities), ("after", scaled))}
+    scaled = apply_temperature(test.probabilities, temperature)
+    floor = np.mean([expected_calibration_error(drawn(scaled, random_generator(0, turn)), scaled) for turn in range(100)])
+    figures = {f"{name}_{when}": function(test.labels, probabilities) for name, function in (("ece", expected_calibration_error), ("brier", brier_score)) for when, probabilities in (("before", test.probabilities), ("after", scaled))}
     return dict(run=folder.name, temperature=temperature, ece_floor=float(floor), accuracy=float((test.probabilities.argmax(1) == test.labels).mean()), **figures), test
 
 
@@ -46,9 +51,9 @@ def main():
     rows, tests = zip(*(measure(folder, store) for folder in words.runs))
     for row in rows: print(", ".join(f"{name} {value:.3f}" if isinstance(value, float) else str(value) for name, value in row.items()))
     labels, raw = np.concatenate([test.labels for test in tests]), np.concatenate([test.probabilities for test in tests])
-    scaled = np.concatenate([scale(test.probabilities, row["temperature"]) for row, test in zip(rows, tests)])
-    pooled = dict(images=len(labels), ece_before=calibration_error(labels, raw), ece_after=calibration_error(labels, scaled), ece_floor=float(np.mean([calibration_error(drawn(scaled, random_generator(1, turn)), scaled) for turn in range(100)])),
-                  brier_before=brier(labels, raw), brier_after=brier(labels, scaled))
+    scaled = np.concatenate([apply_temperature(test.probabilities, row["temperature"]) for row, test in zip(rows, tests)])
+    pooled = dict(images=len(labels), ece_before=expected_calibration_error(labels, raw), ece_after=expected_calibration_error(labels, scaled), ece_floor=float(np.mean([expected_calibration_error(drawn(scaled, random_generator(1, turn)), scaled) for turn in range(100)])),
+                  brier_before=brier_score(labels, raw), brier_after=brier_score(labels, scaled))
     print("all runs together:", ", ".join(f"{name} {value:.3f}" if isinstance(value, float) else f"{value} {name}" for name, value in pooled.items()))
     if words.output: save_json(words.output, dict(runs=list(rows), pooled=pooled, data=store.manifest["source"], split=store.manifest["split"], commit=git_commit(), hardware=hardware()))
 

@@ -13,10 +13,10 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from galaxy_classifier.data import Store
-from galaxy_classifier.loaders import make_loader
-from galaxy_classifier.simulation import simulate_galaxy
-from galaxy_classifier.sources import import_hdf5
+from galaxy_classifier.data.importers import import_hdf5
+from galaxy_classifier.data.simulation import simulate_galaxy
+from galaxy_classifier.data.store import Store
+from galaxy_classifier.training.batches import make_loader
 
 CHUNKS = (555, 16, 16, 1) # of the published file
 COMMAND = Path(sys.executable).parent/"galaxy-data"
@@ -75,7 +75,7 @@ def peak_of(words):
 
 def full_size(folder):
     """Import and split a file of the published size with the command that users run, and print its peak memory, with positions and without."""
-    _, interpreter = peak_of([sys.executable, "-c", "import galaxy_classifier.sources"])
+    _, interpreter = peak_of([sys.executable, "-c", "import galaxy_classifier.data.importers"])
     for positions in (True, False):
         file = folder/"published.h5"
         print("making a file of 17736 images …", file=sys.stderr, flush=True)

@@ -17,10 +17,10 @@ import pandas as pd
 import torch
 from server import BIN, SMALL, wait
 
-from galaxy_classifier.checkpoints import load_model
-from galaxy_classifier.model import prepare_images
-from galaxy_classifier.simulation import simulate_store
-from galaxy_classifier.survey import preprocess_store
+from galaxy_classifier.data.simulation import simulate_store
+from galaxy_classifier.model.checkpoints import load_model
+from galaxy_classifier.model.networks import prepare_images
+from galaxy_classifier.preprocessing.pipeline import preprocess_store
 
 
 def course(folder):
@@ -50,7 +50,7 @@ def main():
         elif not course(folder/"whole").equals(course(folder/"stopped")): wrong.append(f"another course: {course(folder/'stopped')} instead of {course(folder/'whole')}")
         else:
             network, rows = load_model(folder/"whole"), store.split("valid")
-            with torch.no_grad(): answers = network(prepare_images(torch.from_numpy(store.images_cleaned[rows]), 33), torch.from_numpy(store.measures[rows])).argmax(1)
+            with torch.no_grad(): answers = network(prepare_images(torch.from_numpy(store.images_cleaned[rows]), 33), torch.from_numpy(store.measurements[rows])).argmax(1)
             alone, together = (answers.numpy() == store.labels[rows]).mean(), json.loads((folder/"whole"/"summary.json").read_text())["valid_accuracy"]
             if abs(alone - together) > 1e-9: wrong.append(f"one process finds a validation accuracy of {alone}, two found {together}")
     print("WRONG: " + "; ".join(wrong) if wrong else "two processes: stopped twice and gone on with, the same course to the last digit")

@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pandas as pd
 
-from galaxy_classifier.analysis import galaxy_analyse
+from galaxy_classifier.analysis.report import galaxy_analyse
 from galaxy_classifier.core import GALAXY10_CLASSES
-from galaxy_classifier.survey import galaxy_preprocess
-from galaxy_classifier.sources import galaxy_data
-from galaxy_classifier.recipe import TrainingConfig
-from galaxy_classifier.runs import galaxy_train
+from galaxy_classifier.data.importers import galaxy_data
+from galaxy_classifier.preprocessing.pipeline import galaxy_preprocess
+from galaxy_classifier.training.config import TrainingConfig
+from galaxy_classifier.training.fit import galaxy_train
 
 
 def tables(folder, output):

@@ -27,10 +27,10 @@ def make_model(path, size):
     """An exported network, and its weights for the plain loop."""
     import torch
 
-    from galaxy_classifier.checkpoints import save_checkpoint
     from galaxy_classifier.core import GALAXY10_CLASSES
-    from galaxy_classifier.export import export_onnx
-    from galaxy_classifier.model import build_model
+    from galaxy_classifier.model.checkpoints import save_checkpoint
+    from galaxy_classifier.model.export import export_onnx
+    from galaxy_classifier.model.networks import build_model
     torch.manual_seed(0)
     network = build_model(size=size).eval()
     save_checkpoint(path/"best.pt", network, list(GALAXY10_CLASSES))
@@ -41,7 +41,7 @@ def make_pictures(folder, count, source=None):
     """JPEG files of simulated galaxies; of a source, so many links to its files."""
     from PIL import Image
 
-    from galaxy_classifier.simulation import simulate_galaxy
+    from galaxy_classifier.data.simulation import simulate_galaxy
     folder.mkdir()
     for number in range(count):
         file = folder/f"{number:06d}.jpg"
@@ -54,18 +54,18 @@ def plain_loop(folder, files, output, clean):
     import torch
     from PIL import Image
 
-    from galaxy_classifier.checkpoints import load_model
-    from galaxy_classifier.model import prepare_images
-    from galaxy_classifier.morphology import conselice1997
-    from galaxy_classifier.preprocessing import preprocess_image
+    from galaxy_classifier.model.checkpoints import load_model
+    from galaxy_classifier.model.networks import prepare_images
+    from galaxy_classifier.preprocessing.morphology import conselice1997
+    from galaxy_classifier.preprocessing.star_removal import preprocess_image
     network = load_model(folder/"best.pt")
     network.features.forward = network.features.definition # escnn's own layers
     rows, began = [], time.perf_counter()
     for file in files:
         image = np.asarray(Image.open(file).convert("RGB"))
-        if clean == "ours": done = preprocess_image(image); image, measures = done.image, done.measures
-        else: image = percentile_method(image); measures = np.float32([conselice1997(image)])
-        with torch.no_grad(): scores = network(prepare_images(torch.from_numpy(image)[None], network.config["size"]), torch.from_numpy(measures)[None])
+        if clean == "ours": done = preprocess_image(image); image, measurements = done.image, done.measurements
+        else: image = percentile_method(image); measurements = np.float32([conselice1997(image)])
+        with torch.no_grad(): scores = network(prepare_images(torch.from_numpy(image)[None], network.config["size"]), torch.from_numpy(measurements)[None])
         rows.append((file, *scores.softmax(1)[0].tolist()))
     pd.DataFrame(rows).to_csv(output, index=False)
     return len(files)/(time.perf_counter() - began)
@@ -73,17 +73,17 @@ def plain_loop(folder, files, output, clean):
 
 def stages(folder, files):
     """Share of each stage of one picture, on one core."""
-    from galaxy_classifier.bulk import BATCH
-    from galaxy_classifier.inference import look, open_predictor
-    from galaxy_classifier.pictures import read_image, resize_picture
-    predictor, clock = open_predictor(str(folder/"model.onnx")), time.perf_counter
+    from galaxy_classifier.data.images import read_image, resize_image
+    from galaxy_classifier.inference.catalogue import BATCH
+    from galaxy_classifier.inference.classifier import cached_classifier, image_flags
+    predictor, clock = cached_classifier(str(folder/"model.onnx")), time.perf_counter
     spent, ready = dict.fromkeys(("read", "clean and measure", "look for faults", "network"), 0.), []
     for file in files:
         times = [clock()]
-        picture = resize_picture(read_image(file, None), 256); times.append(clock())
-        image, measures = predictor.prepare(picture); times.append(clock())
-        look(image); times.append(clock())
-        ready.append((image, measures))
+        picture = resize_image(read_image(file, None), 256); times.append(clock())
+        image, measurements = predictor.prepare(picture); times.append(clock())
+        image_flags(image); times.append(clock())
+        ready.append((image, measurements))
         for name, seconds in zip(spent, np.diff(times)): spent[name] += seconds
     began = clock()
     for start in range(0, len(ready), BATCH): predictor(*map(np.stack, zip(*ready[start:start + BATCH])))
@@ -93,11 +93,11 @@ def stages(folder, files):
 
 def engines(folder, files):
     """Milliseconds a picture of the network on one core: onnxruntime alone, and with ncnn."""
-    from galaxy_classifier.bulk import BATCH
-    from galaxy_classifier.model_file import read_model, start_session
-    from galaxy_classifier.pictures import read_image
-    from galaxy_classifier.winograd import SplitSession, open_network
-    model, _ = read_model(folder/"model.onnx")
+    from galaxy_classifier.data.images import read_image
+    from galaxy_classifier.inference.catalogue import BATCH
+    from galaxy_classifier.inference.ncnn_backend import SplitSession, open_network
+    from galaxy_classifier.model.onnx_file import read_onnx, start_session
+    model, _ = read_onnx(folder/"model.onnx")
     sessions, spent = dict(onnxruntime=start_session(model, 1), ncnn=open_network(model, 1)), dict(onnxruntime=0., ncnn=0.)
     if not isinstance(sessions["ncnn"], SplitSession): sys.exit("ncnn is not installed, or cannot run this network; there is nothing to compare")
     for start in range(0, len(files) - BATCH + 1, BATCH):
@@ -147,7 +147,7 @@ def main():
     words = parser.parse_args()
     if words.loop: return print(plain_loop(words.loop, sorted((words.loop/"pictures").iterdir())[:words.plain], words.loop/f"{words.clean}.csv", words.clean))
     from galaxy_classifier.core import save_json
-    from galaxy_classifier.tracking import git_commit, hardware
+    from galaxy_classifier.training.tracking import git_commit, hardware
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         make_model(folder, words.size); make_pictures(folder/"some", words.different); make_pictures(folder/"pictures", words.count, folder/"some")

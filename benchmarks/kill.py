@@ -34,13 +34,13 @@ from data import COMMAND, make_file
 from PIL import Image
 from server import SMALL
 
-from galaxy_classifier.checkpoints import read_checkpoint
 from galaxy_classifier.core import GALAXY10_CLASSES
-from galaxy_classifier.export import export_onnx
-from galaxy_classifier.fetch import Published
-from galaxy_classifier.model import build_model
-from galaxy_classifier.simulation import simulate_galaxy, simulate_store
-from galaxy_classifier.survey import preprocess_store
+from galaxy_classifier.data.download import PublishedFile
+from galaxy_classifier.data.simulation import simulate_galaxy, simulate_store
+from galaxy_classifier.model.checkpoints import read_checkpoint
+from galaxy_classifier.model.export import export_onnx
+from galaxy_classifier.model.networks import build_model
+from galaxy_classifier.preprocessing.pipeline import preprocess_store
 
 
 def tree(folder):
@@ -80,7 +80,7 @@ class Fetch(Job):
     """`fetch` from the slow server."""
     phases = ("starting", "fetching", "fetched")
 
-    def __init__(self, published): self.name, self.program = "fetch", f"import sys; from galaxy_classifier.fetch import Published, fetch; fetch({published!r}, sys.argv[1])"
+    def __init__(self, published): self.name, self.program = "fetch", f"import sys; from galaxy_classifier.data.download import PublishedFile, download_file; download_file({published!r}, sys.argv[1])"
     def words(self, folder): return [sys.executable, "-c", self.program, folder/"fetched"]
     def done(self, folder): return (folder/"fetched").exists()
     def kept(self, folder): return f"{(folder/'fetched.part').stat().st_size/1e6:.1f} MB"
@@ -287,7 +287,7 @@ def main():
     generator = np.random.default_rng(words.seed)
     server = ThreadingHTTPServer(("127.0.0.1", 0), Slow)
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    published = Published(f"http://127.0.0.1:{server.server_port}/galaxies.h5", len(Slow.content), hashlib.sha256(Slow.content).hexdigest())
+    published = PublishedFile(f"http://127.0.0.1:{server.server_port}/galaxies.h5", len(Slow.content), hashlib.sha256(Slow.content).hexdigest())
     with tempfile.TemporaryDirectory(dir=words.folder) as folder:
         workplace = Path(folder)
         jobs = [Import(workplace/"published.h5"), Fetch(published), Preprocess(workplace/"simulated"), Train(workplace/"small"), Search(workplace/"small"), Predict(workplace/"pictured")]

@@ -25,11 +25,17 @@ from torch.nn import functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
 from galaxy_classifier.core import GALAXY10_CLASSES, save_json
-from galaxy_classifier.export import export_onnx, to_plain
 from galaxy_classifier.loss import ClassBalancedFocalLoss
-from galaxy_classifier.model import GalaxyNetwork, build_model, classifier_head, compile_network, symmetry_network
-from galaxy_classifier.model_file import open_model
-from galaxy_classifier.tracking import git_commit, hardware
+from galaxy_classifier.model.export import export_onnx, to_plain
+from galaxy_classifier.model.networks import (
+    GalaxyNetwork,
+    asymmetry_mlp,
+    build_model,
+    classifier_head,
+    compile_network,
+)
+from galaxy_classifier.model.onnx_file import open_onnx
+from galaxy_classifier.training.tracking import git_commit, hardware
 
 TRAINING = "escnn, small pages", "escnn", "fast path", "fast path, compiled", "plain CNN", "ResNet-18"
 INFERENCE = "escnn, small pages, evaluated", "escnn, evaluated", "fast path, evaluated", "plain twin", "ONNX"
@@ -49,7 +55,7 @@ def resnet18(size, width=64):
     """ResNet-18 with the head of this project; at the usual width of 64 its cost at 257 px is near the reference network's."""
     stem = [nn.Conv2d(3, width, 7, 2, 3, bias=False), nn.BatchNorm2d(width), nn.ReLU(inplace=True), nn.MaxPool2d(3, 2, 1)]
     stages = [Block(max(width, outer//2) if first else outer, outer, 2 if first and outer > width else 1) for outer in (width, 2*width, 4*width, 8*width) for first in (True, False)]
-    return GalaxyNetwork(nn.Sequential(*stem, *stages), symmetry_network(16, 8), classifier_head((8*width + 8, 128, 64, 10), .3), dict(name="resnet18", group="C1", classes=10, size=size, measures=1))
+    return GalaxyNetwork(nn.Sequential(*stem, *stages), asymmetry_mlp(16, 8), classifier_head((8*width + 8, 128, 64, 10), .3), dict(name="resnet18", group="C1", classes=10, size=size, measurements=1))
 
 
 def network_of(name, size):
@@ -93,25 +99,25 @@ def memory(device):
 def measure(name, device, size, batch, repeats):
     """Seconds of a step (the best of several), and the memory that steps take beyond network and data."""
     model, training = network_of(name, size).to(device), name in TRAINING
-    images, measures, labels = torch.randn(batch, 3, size, size, device=device), torch.rand(batch, 1, device=device), torch.arange(batch, device=device) % 10
+    images, measurements, labels = torch.randn(batch, 3, size, size, device=device), torch.rand(batch, 1, device=device), torch.arange(batch, device=device) % 10
     half = torch.autocast("cuda", torch.bfloat16) if device.type == "cuda" else nullcontext()
     if device.type == "cuda": images = images.contiguous(memory_format=torch.channels_last)
     if name == "ONNX":
-        with tempfile.TemporaryDirectory() as folder: session, _ = open_model(export_onnx(model, Path(folder)/"model.onnx", GALAXY10_CLASSES, image_size=size))
+        with tempfile.TemporaryDirectory() as folder: session, _ = open_onnx(export_onnx(model, Path(folder)/"model.onnx", GALAXY10_CLASSES, image_size=size))
         stored = dict(images=np.zeros((batch, size, size, 3), np.uint8), asymmetry=np.zeros((batch, 1), np.float32))
         def step(): session.run(None, stored)
     elif training:
         loss, optimizer = ClassBalancedFocalLoss(np.full(10, 100)).to(device), torch.optim.RAdam(model.train().parameters(), 1e-3)
         def step():
             optimizer.zero_grad()
-            with half: scores = model(images, measures)
+            with half: scores = model(images, measurements)
             loss(scores, labels).backward()
             nn.utils.clip_grad_norm_(model.parameters(), 1.)
             optimizer.step()
     else:
         model = to_plain(model) if name == "plain twin" else model.eval()
         def step():
-            with torch.no_grad(), half: model(images, measures)
+            with torch.no_grad(), half: model(images, measurements)
     before, seconds = memory(device), []
     for turn in range(repeats + 1): # the first one warms up
         wait(device); start = time.perf_counter()

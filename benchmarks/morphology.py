@@ -14,11 +14,24 @@ from scipy.stats import spearmanr
 from statmorph import SourceMorphology
 
 from galaxy_classifier.core import pick_device, save_json
-from galaxy_classifier.light import unstretch
-from galaxy_classifier.morphology import asymmetry_centre, cas_asymmetry, concentration, conselice1997, cut_out, gini_and_m20, rms_asymmetry, smoothness
-from galaxy_classifier.photometry import border_sky, find_galaxy, luminance
-from galaxy_classifier.simulation import simulate_galaxy
-from galaxy_classifier.tracking import git_commit, hardware
+from galaxy_classifier.data.flux import unstretch
+from galaxy_classifier.data.simulation import simulate_galaxy
+from galaxy_classifier.preprocessing.morphology import (
+    asymmetry_centre,
+    cas_asymmetry,
+    concentration,
+    conselice1997,
+    cut_out,
+    gini_and_m20,
+    rms_asymmetry,
+    smoothness,
+)
+from galaxy_classifier.preprocessing.photometry import (
+    border_sky,
+    find_galaxy,
+    luminance,
+)
+from galaxy_classifier.training.tracking import git_commit, hardware
 
 SEED = 777002
 

@@ -26,7 +26,7 @@ from selenium.webdriver.support.ui import WebDriverWait
 ROOT = Path(__file__).resolve().parents[1]
 PAGE_LIMIT, SITE_LIMIT = 3e6, 40e6 # bytes
 SEARCHES = {"asymmetry": "01g_morphology", "FieldDropout": "glossary"} # word → a page that must be found
-SHOWN = "index.html", "course.html", "04_model.html", "03_loss.html", "api.html", "rooms.html", "glossary.html", "tutorials/eda.html" # for screenshots
+SHOWN = "index.html", "course.html", "04c_model.networks.html", "03_loss.html", "api.html", "rooms.html", "glossary.html", "tutorials/eda.html" # for screenshots
 
 
 class Quiet(SimpleHTTPRequestHandler):

@@ -20,11 +20,15 @@ from scipy import ndimage
 from skimage.measure import label, perimeter, regionprops
 
 from galaxy_classifier.core import GALAXY10_CLASSES, pick_device, save_json
-from galaxy_classifier.data import Store, StoreWriter
-from galaxy_classifier.preprocessing import preprocess_image, score, summarise
-from galaxy_classifier.simulation import simulate_galaxy, simulate_store
-from galaxy_classifier.survey import preprocess_store
-from galaxy_classifier.tracking import git_commit, hardware
+from galaxy_classifier.data.simulation import simulate_galaxy, simulate_store
+from galaxy_classifier.data.store import Store, StoreWriter
+from galaxy_classifier.preprocessing.pipeline import preprocess_store
+from galaxy_classifier.preprocessing.star_removal import (
+    preprocess_image,
+    score_cleaning,
+    summarise_scores,
+)
+from galaxy_classifier.training.tracking import git_commit, hardware
 
 COMMAND = Path(sys.executable).parent/"galaxy-preprocess"
 PASS = "galaxy-preprocess, 2 cores"
@@ -79,13 +83,13 @@ def percentile_method_by_regions(image):
 def one_field(index):
     """Scores of both methods on one simulated field."""
     one = simulate_galaxy(index % 10, SEED, index)
-    return score(one, preprocess_image(one.image).image), score(one, percentile_method(one.image))
+    return score_cleaning(one, preprocess_image(one.image).image), score_cleaning(one, percentile_method(one.image))
 
 
 def quality(fields):
     """A column of figures for each method."""
     ours, theirs = zip(*Parallel(2)(delayed(one_field)(index) for index in range(fields)))
-    return {name: summarise(pd.DataFrame(rows)) for name, rows in (("ours", ours), ("percentile", theirs))}
+    return {name: summarise_scores(pd.DataFrame(rows)) for name, rows in (("ours", ours), ("percentile", theirs))}
 
 
 def larger_store(path, count, different=400, size=256):

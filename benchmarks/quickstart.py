@@ -20,7 +20,7 @@ from data import make_file
 from PIL import Image
 from server import BIN, SMALL
 
-from galaxy_classifier.simulation import simulate_galaxy
+from galaxy_classifier.data.simulation import simulate_galaxy
 
 ROOT = Path(__file__).resolve().parents[1]
 SMALLER = {"galaxy-demo": ["--count", "60", "--epochs", "1", "--size", "33"], "galaxy-train": ["--epochs", "2", *SMALL]}

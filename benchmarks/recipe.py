@@ -11,17 +11,17 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
-from torch import cuda, set_num_threads
 from joblib import Parallel, delayed
+from torch import cuda, set_num_threads
 
-from galaxy_classifier.checkpoints import load_model
+from galaxy_classifier.analysis.metrics import evaluate
 from galaxy_classifier.core import save_json
-from galaxy_classifier.data import Store
-from galaxy_classifier.metrics import evaluate
-from galaxy_classifier.predictions import predict_split
-from galaxy_classifier.recipe import TrainingConfig
-from galaxy_classifier.runs import fit
-from galaxy_classifier.tracking import git_commit, hardware, start_tracking
+from galaxy_classifier.data.store import Store
+from galaxy_classifier.model.checkpoints import load_model
+from galaxy_classifier.training.config import TrainingConfig
+from galaxy_classifier.training.evaluate import predict_split
+from galaxy_classifier.training.fit import fit
+from galaxy_classifier.training.tracking import git_commit, hardware, start_tracking
 
 REFERENCE = dict(optimizer="adamw", learning_rate=4e-3, weight_decay=8.9e-3, beta=.9309, gamma=1.007, label_smoothing=0., augmentation="colour", schedule="plateau", factor=.3, patience=7, dropout=1.)
 OURS = dict(optimizer="radam", learning_rate=2e-2, weight_decay=1e-4, beta=.999, gamma=1., label_smoothing=.1, augmentation="sky", schedule="one-cycle", dropout=0.)

@@ -18,8 +18,8 @@ from browser import browser, complaints, too_wide
 from selenium.webdriver.common.by import By
 from server import BIN, SMALL
 
-from galaxy_classifier.simulation import simulate_store
-from galaxy_classifier.survey import preprocess_store
+from galaxy_classifier.data.simulation import simulate_store
+from galaxy_classifier.preprocessing.pipeline import preprocess_store
 
 
 def fetched(driver):
@@ -66,7 +66,7 @@ def main():
     with tempfile.TemporaryDirectory() as name:
         report, folder = words.report or Path(name)/"report.html", Path(name)
         if not words.report:
-            preprocess_store(simulate_store(folder/"data", 100, 64, nearer=2.5), workers=2)
+            preprocess_store(simulate_store(folder/"data", 100, 64, magnification=2.5), workers=2)
             for command in ([BIN/"galaxy-train", *SMALL, "--epochs", 2], [BIN/"galaxy-analyse", "--output", report]): subprocess.run(list(map(str, command)), cwd=folder, check=True, stdout=subprocess.DEVNULL)
         for width, height, dark in ((1200, 900, False), (390, 844, False), (1200, 900, True)):
             read(report, width, height, dark, words.pictures and words.pictures/f"report-{width}{'-dark' if dark else ''}.png")

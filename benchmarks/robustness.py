@@ -10,18 +10,18 @@ import argparse
 from dataclasses import replace
 from pathlib import Path
 
-from torch import cuda, set_num_threads
 from joblib import Parallel, delayed
 from recipe import OURS
+from torch import cuda, set_num_threads
 
-from galaxy_classifier.checkpoints import load_model
+from galaxy_classifier.analysis.robustness import measure_robustness, robustness_table
 from galaxy_classifier.core import load_json, save_json
-from galaxy_classifier.data import Store
-from galaxy_classifier.model import count_parameters
-from galaxy_classifier.recipe import TrainingConfig
-from galaxy_classifier.robustness import measure_robustness, robustness_table
-from galaxy_classifier.runs import fit
-from galaxy_classifier.tracking import git_commit, hardware, start_tracking
+from galaxy_classifier.data.store import Store
+from galaxy_classifier.model.checkpoints import load_model
+from galaxy_classifier.model.networks import count_parameters
+from galaxy_classifier.training.config import TrainingConfig
+from galaxy_classifier.training.fit import fit
+from galaxy_classifier.training.tracking import git_commit, hardware, start_tracking
 
 NETWORKS = {"reference C4": {}, "reference D4": dict(group="D4"), "CNN": dict(model="cnn")}
 

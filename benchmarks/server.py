@@ -22,8 +22,8 @@ import pandas as pd
 import requests
 from mlflow.tracking import MlflowClient
 
-from galaxy_classifier.simulation import simulate_store
-from galaxy_classifier.survey import preprocess_store
+from galaxy_classifier.data.simulation import simulate_store
+from galaxy_classifier.preprocessing.pipeline import preprocess_store
 
 BIN = Path(sys.executable).parent
 SMALL = "--size", "33", "--widths", "1,1,1,1,1", "--batch-size", "12", "--device", "cpu" # a network that needs hardly any time

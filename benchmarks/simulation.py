@@ -11,10 +11,10 @@ import numpy as np
 import pandas as pd
 
 from galaxy_classifier.core import GALAXY10_CLASSES, progress, save_json
-from galaxy_classifier.photometry import measure_images
-from galaxy_classifier.simulation import simulate_galaxy
-from galaxy_classifier.sources import check_hdf5, open_hdf5
-from galaxy_classifier.tracking import git_commit
+from galaxy_classifier.data.importers import check_hdf5, open_hdf5
+from galaxy_classifier.data.simulation import simulate_galaxy
+from galaxy_classifier.preprocessing.photometry import measure_images
+from galaxy_classifier.training.tracking import git_commit
 
 QUANTITIES = "magnitude", "g_r", "r_z", "radius", "axis_ratio"
 

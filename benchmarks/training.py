@@ -23,9 +23,9 @@ CROP, JITTER, HUE = (.8, 1.), .2, .1 # of the reference recipe
 
 def store_of(folder, count):
     """Simulated pictures of 256 px, as large as those of Galaxy10; the network does not care whether it learns."""
-    from galaxy_classifier.data import Store
-    from galaxy_classifier.simulation import simulate_store
-    from galaxy_classifier.survey import preprocess_store
+    from galaxy_classifier.data.simulation import simulate_store
+    from galaxy_classifier.data.store import Store
+    from galaxy_classifier.preprocessing.pipeline import preprocess_store
     if not (folder/"store").exists(): preprocess_store(simulate_store(folder/"store", count, 256, workers=2), workers=2)
     return Store(folder/"store")
 
@@ -48,7 +48,7 @@ def plain_loop(store, size, steps):
     from PIL import Image
 
     from galaxy_classifier.loss import ClassBalancedFocalLoss
-    from galaxy_classifier.model import build_model
+    from galaxy_classifier.model.networks import build_model
     network, rows, generator = build_model(size=size).train(), store.split("train"), np.random.default_rng(0)
     network.features.forward = network.features.definition # escnn's own layers
     optimizer, loss_of = torch.optim.AdamW(network.parameters(), 4e-3, weight_decay=8.9e-3), ClassBalancedFocalLoss(store.counts("train"), .9309, 1.007)
@@ -56,7 +56,7 @@ def plain_loop(store, size, steps):
     for step in range(steps + 1):
         began, chosen = time.perf_counter(), generator.choice(rows, 16, replace=False)
         pixels = torch.from_numpy(np.stack([augment_plainly(Image.fromarray(store.images_cleaned[row]), size, generator) for row in chosen])).permute(0, 3, 1, 2)
-        loss = loss_of(network(pixels.contiguous(), torch.from_numpy(store.measures[chosen])), torch.from_numpy(store.labels[chosen]))
+        loss = loss_of(network(pixels.contiguous(), torch.from_numpy(store.measurements[chosen])), torch.from_numpy(store.labels[chosen]))
         optimizer.zero_grad(); loss.backward(); optimizer.step()
         total += loss.item()
         seconds.append(time.perf_counter() - began)
@@ -65,21 +65,21 @@ def plain_loop(store, size, steps):
 
 def our_epoch(store, size, compiled, folder):
     """Seconds for 16 images of an epoch with everything on, validation apart."""
-    from galaxy_classifier.recipe import TrainingConfig
-    from galaxy_classifier.runs import Keeper, open_keeper
-    from galaxy_classifier.tracking import start_tracking
-    from galaxy_classifier.training import Training, make_fabric
+    from galaxy_classifier.training.config import TrainingConfig
+    from galaxy_classifier.training.fit import RunCheckpointer, open_checkpointer
+    from galaxy_classifier.training.loop import Trainer, make_fabric
+    from galaxy_classifier.training.tracking import start_tracking
     start_tracking(folder)
     place = Path(tempfile.mkdtemp(dir=folder))
-    run = Training(store, TrainingConfig(size=size, schedule="one-cycle", epochs=9, compile=compiled), make_fabric("cpu"), place, 0)
-    keeper, seconds = open_keeper(run, None, "benchmark", None, True), []
+    run = Trainer(store, TrainingConfig(size=size, schedule="one-cycle", epochs=9, compile=compiled), make_fabric("cpu"), place, 0)
+    checkpointer, seconds = open_checkpointer(run, None, "benchmark", None, True), []
     for _ in range(2):
         began = time.perf_counter()
         run.train_epoch(quiet=True)
         trained = time.perf_counter() - began
         judged = run.validate()
         began = time.perf_counter()
-        run.close_epoch(*judged); Keeper.after_epoch(keeper)
+        run.close_epoch(*judged); RunCheckpointer.after_epoch(checkpointer)
         seconds.append(16*(trained + time.perf_counter() - began)/len(run.train.dataset)) # the last batch may be smaller
     return seconds[1:] # the first is the warming up
 
@@ -88,18 +88,22 @@ def bare_step(store, size, compiled):
     """Seconds of forwards, backwards and step on a batch that lies ready."""
     import torch
 
-    from galaxy_classifier.model import build_model, compile_network, prepare_images
-    from galaxy_classifier.recipe import TrainingConfig, make_optimizer
-    from galaxy_classifier.training import loss_for
+    from galaxy_classifier.model.networks import (
+        build_model,
+        compile_network,
+        prepare_images,
+    )
+    from galaxy_classifier.training.config import TrainingConfig, make_optimizer
+    from galaxy_classifier.training.loop import make_loss
     config, rows = TrainingConfig(size=size), store.split("train")[:16]
     network = build_model(size=size).train()
     if compiled: compile_network(network)
-    optimizer, loss_of = make_optimizer(config, network), loss_for(store.counts("train"), config)
-    pixels, measures, labels = prepare_images(torch.from_numpy(np.array(store.images_cleaned[rows])), size), torch.from_numpy(store.measures[rows]), torch.from_numpy(store.labels[rows])
+    optimizer, loss_of = make_optimizer(config, network), make_loss(store.counts("train"), config)
+    pixels, measurements, labels = prepare_images(torch.from_numpy(np.array(store.images_cleaned[rows])), size), torch.from_numpy(store.measurements[rows]), torch.from_numpy(store.labels[rows])
     seconds = []
     for step in range(9):
         began = time.perf_counter()
-        optimizer.zero_grad(); loss_of(network(pixels, measures), labels).mean().backward(); optimizer.step()
+        optimizer.zero_grad(); loss_of(network(pixels, measurements), labels).mean().backward(); optimizer.step()
         seconds.append(time.perf_counter() - began)
     return seconds[2:]
 
@@ -135,7 +139,7 @@ def main():
     words = parser.parse_args()
     if words.way: return measure(words.way, words.folder, words.count, words.size, words.compile, words.steps)
     from galaxy_classifier.core import save_json
-    from galaxy_classifier.tracking import git_commit, hardware
+    from galaxy_classifier.training.tracking import git_commit, hardware
     ways, best = [("bare", size, "1") for size in (129, 257)] + [("ours", size, "1") for size in (129, 257)] + [("plain", size, pages) for size in (129, 257) for pages in "01"], {}
     with tempfile.TemporaryDirectory() as folder:
         store_of(Path(folder), words.count)

@@ -18,8 +18,8 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import WebDriverWait
 from server import BIN, SMALL, free_port, serving
 
-from galaxy_classifier.simulation import simulate_store
-from galaxy_classifier.survey import preprocess_store
+from galaxy_classifier.data.simulation import simulate_store
+from galaxy_classifier.preprocessing.pipeline import preprocess_store
 
 ROOT = Path(__file__).resolve().parents[1]
 EXPANDER, CLOSE = "[data-component-id*=runnamecellrenderer]", "[data-component-id='mlflow.assistant.chat_panel.close']"
@@ -61,7 +61,7 @@ def main():
     driver = browser()
     with tempfile.TemporaryDirectory() as folder:
         try:
-            preprocess_store(simulate_store(Path(folder)/"data", words.count, 64, nearer=4.), workers=1)
+            preprocess_store(simulate_store(Path(folder)/"data", words.count, 64, magnification=4.), workers=1)
             search = [BIN/"galaxy-search", "--trials", words.trials, "--epochs", words.epochs, "--study", "galaxies", *SMALL]
             subprocess.run(list(map(str, search)), cwd=folder, check=True, stdout=subprocess.DEVNULL)
             port = free_port()

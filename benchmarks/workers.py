@@ -17,10 +17,10 @@ import optuna
 from mlflow.tracking import MlflowClient
 from server import BIN, SMALL
 
-from galaxy_classifier.simulation import simulate_store
-from galaxy_classifier.survey import preprocess_store
+from galaxy_classifier.data.simulation import simulate_store
+from galaxy_classifier.preprocessing.pipeline import preprocess_store
 
-FRESH = "from galaxy_classifier.checkpoints import load_model; print(load_model('models:/galaxy-classifier@production').config['size'])"
+FRESH = "from galaxy_classifier.model.checkpoints import load_model; print(load_model('models:/galaxy-classifier@production').config['size'])"
 
 
 def main():

@@ -10,10 +10,10 @@ from matplotlib import colormaps
 from matplotlib.figure import Figure
 
 from galaxy_classifier.core import GALAXY10_CLASSES
-from galaxy_classifier.model import resize_images
-from galaxy_classifier.preprocessing import preprocess_image
-from galaxy_classifier.simulation import simulate_galaxy
-from galaxy_classifier.steerable import SteerableConvolution, enn, make_group
+from galaxy_classifier.data.simulation import simulate_galaxy
+from galaxy_classifier.model.groups import SteerableConvolution, enn, make_group
+from galaxy_classifier.model.networks import resize_images
+from galaxy_classifier.preprocessing.star_removal import preprocess_image
 
 ROWS = "as a survey\nsees them", "stars removed", "edges, whatever\ntheir direction"
 NIGHT, LETTERS = "#05070f", "#dfe6f5"
@@ -35,7 +35,7 @@ def feature_of(images):
 
 def main():
     """Draw it."""
-    seen = np.stack([simulate_galaxy(number, 21, number, 256, nearer=3.).image for number in range(10)])
+    seen = np.stack([simulate_galaxy(number, 21, number, 256, magnification=3.).image for number in range(10)])
     cleaned = np.stack([preprocess_image(image).image for image in seen])
     figure = Figure(figsize=(15, 4.75), facecolor=NIGHT)
     axes = figure.subplots(3, 10, gridspec_kw=dict(left=.028, right=.998, bottom=.005, top=.925, wspace=.03, hspace=.03))

@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from torch import nn
 from torch.nn import functional as F
 
-from .core import GALAXY10_CLASSES, GalaxyError
+from .core import GalaxyError
 
 # %% ../nbs/03_loss.ipynb #cell-006
 def effective_number(
