@@ -5,13 +5,13 @@
 # %% auto #0
 __all__ = []
 
-# %% ../nbs/00_tour.ipynb #7172cb14
+# %% ../nbs/00_tour.ipynb #69420693
 import lazy_loader
 
-# %% ../nbs/00_tour.ipynb #226904b1
+# %% ../nbs/00_tour.ipynb #c2fc87d8
 __version__ = "0.1.0"
 
-# %% ../nbs/00_tour.ipynb #30e3f84e
+# %% ../nbs/00_tour.ipynb #34c5cf4f
 _FRONT_DOOR = { # module → names
     "core": ["GALAXY10_CLASSES", "GalaxyError"],
     "data.store": ["Store"],

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['COMMANDS', 'MADE', 'MAGNIFICATION', 'make_parser', 'parse_arguments', 'run_command', 'clear', 'galaxy_demo']
 
-# %% ../nbs/09_cli.ipynb #46cc2fea
+# %% ../nbs/09_cli.ipynb #7bc43c9d
 import argparse
 import re
 import shutil
@@ -24,7 +24,7 @@ from fastcore.docments import docments
 
 from .core import GalaxyError, load_json, save_json, settings_from_dict
 
-# %% ../nbs/09_cli.ipynb #3f0d6173
+# %% ../nbs/09_cli.ipynb #d9f8f2ea
 def _option(
     kind:type, # annotation of a parameter
     default:object, # its default
@@ -36,7 +36,7 @@ def _option(
     if get_origin(kind) is list: return dict(nargs="*", type=get_args(kind)[0])
     return dict(type=kind)
 
-# %% ../nbs/09_cli.ipynb #67fff844
+# %% ../nbs/09_cli.ipynb #ce2883e7
 def _help(
     text:str|None, # comment of a parameter
     default:object, # its default
@@ -45,7 +45,7 @@ def _help(
     shown = "" if default in (None, False, (), Parameter.empty) else f" (default: {default})"
     return f"{text or ''}{shown}".replace("%", "%%")
 
-# %% ../nbs/09_cli.ipynb #c98dd74f
+# %% ../nbs/09_cli.ipynb #42f9e260
 def _add_parameter(
     parser:argparse.ArgumentParser, # gets the option
     parameter:Parameter, # of a function
@@ -58,7 +58,7 @@ def _add_parameter(
     elif parameter.kind is Parameter.POSITIONAL_ONLY: parser.add_argument(parameter.name, default=parameter.default, **{"nargs": "?", **how})
     else: parser.add_argument("--" + parameter.name.replace("_", "-"), default=parameter.default, **how)
 
-# %% ../nbs/09_cli.ipynb #830d7c18
+# %% ../nbs/09_cli.ipynb #181620df
 def _add_settings(
     parser:argparse.ArgumentParser, # gets the options
     base:object, # a dataclass with the values that hold if none are given; a field's metadata may hold `choices`, or `parse` for its text
@@ -74,7 +74,7 @@ def _add_settings(
         text = _help(notes[field.name].docment, default) if default is not False else notes[field.name].docment
         group.add_argument("--" + field.name.replace("_", "-"), default=argparse.SUPPRESS, help=text, **how)
 
-# %% ../nbs/09_cli.ipynb #e0021c8a
+# %% ../nbs/09_cli.ipynb #34440412
 def make_parser(
     function:Callable, # its parameters carry docments; one that is a dataclass, with a default, becomes an option for each field
     name:str, # of the command, for the usage line
@@ -87,7 +87,7 @@ def make_parser(
         else: _add_parameter(parser, parameter, kinds[key], notes[key].docment)
     return parser
 
-# %% ../nbs/09_cli.ipynb #64ed61c1
+# %% ../nbs/09_cli.ipynb #6b8a0c19
 def parse_arguments(
     function:Callable, # see `make_parser`
     name:str, # of the command, for the usage line
@@ -103,7 +103,7 @@ def parse_arguments(
     positional = [given.pop(key) for key, parameter in parameters.items() if parameter.kind is Parameter.POSITIONAL_ONLY]
     return positional, given
 
-# %% ../nbs/09_cli.ipynb #61a24b4c
+# %% ../nbs/09_cli.ipynb #d6252195
 COMMANDS = { # → module, extra
     "galaxy-demo": ("cli", "train"),
     "galaxy-data": ("data.importers", "train"),
@@ -115,7 +115,7 @@ COMMANDS = { # → module, extra
     "galaxy-app": ("inference.app", "app"),
 }
 
-# %% ../nbs/09_cli.ipynb #c50c98a7
+# %% ../nbs/09_cli.ipynb #571bbacd
 def run_command(
     name:str, # of COMMANDS
 ):
@@ -131,7 +131,7 @@ def run_command(
         if (error.name or "").partition(".")[0] == "galaxy_classifier": raise
         sys.exit(f"{name}: error: the package {error.name} is not installed; get all that this needs with pip install 'galaxy_classifier[{extra}]'")
 
-# %% ../nbs/09_cli.ipynb #4e0b31ea
+# %% ../nbs/09_cli.ipynb #23a175b4
 _galaxy_demo, _galaxy_data, _galaxy_preprocess, _galaxy_train, _galaxy_search, _galaxy_analyse, _galaxy_predict, _galaxy_app = (
     partial(run_command, name) for name in COMMANDS)
 

@@ -5,10 +5,10 @@
 # %% auto #0
 __all__ = []
 
-# %% ../../nbs/06_analysis.ipynb #c0d42e73
+# %% ../../nbs/06_analysis.ipynb #8ad9d3c0
 import lazy_loader
 
-# %% ../../nbs/06_analysis.ipynb #539d12e7
+# %% ../../nbs/06_analysis.ipynb #e6f0ba0d
 __getattr__, __dir__, __all__ = lazy_loader.attach(__name__, submod_attrs={
     "metrics": ["evaluate", "compare_predictions", "most_confused"],
     "explanations": ["grad_cam", "field_maps", "plot_field", "plot_examples", "embed_2d"],

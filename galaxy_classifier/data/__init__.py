@@ -5,10 +5,10 @@
 # %% auto #0
 __all__ = []
 
-# %% ../../nbs/01_data.ipynb #2cce6c1e
+# %% ../../nbs/01_data.ipynb #373c3346
 import lazy_loader
 
-# %% ../../nbs/01_data.ipynb #e289f704
+# %% ../../nbs/01_data.ipynb #1f0c7acd
 __getattr__, __dir__, __all__ = lazy_loader.attach(__name__, submod_attrs={
     "flux": ["stretch", "unstretch", "PIXEL_SCALE"],
     "images": ["read_image", "resize_image", "IMAGE_SUFFIXES"],

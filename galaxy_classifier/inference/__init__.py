@@ -5,10 +5,10 @@
 # %% auto #0
 __all__ = []
 
-# %% ../../nbs/07_inference.ipynb #7ce7e841
+# %% ../../nbs/07_inference.ipynb #eb956c6c
 import lazy_loader
 
-# %% ../../nbs/07_inference.ipynb #4ea9d414
+# %% ../../nbs/07_inference.ipynb #422ebf1c
 __getattr__, __dir__, __all__ = lazy_loader.attach(__name__, submod_attrs={
     "inputs": ["ImageList", "list_images"],
     "classifier": ["Classifier"],

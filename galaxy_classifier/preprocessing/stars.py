@@ -12,7 +12,7 @@ __all__ = ['SEEING', 'CIRCLES', 'INNER', 'OUTER', 'BRIGHT', 'BETA', 'STAR', 'dow
 import json
 from dataclasses import dataclass
 from functools import lru_cache
-from pathlib import Path
+from importlib.resources import files
 
 import numpy as np
 import sep
@@ -255,7 +255,7 @@ def describe_sources(
 @lru_cache
 def star_classifier_weights() -> tuple[dict, list[tuple[np.ndarray, np.ndarray]]]: # means, scales and names; weights and biases of each layer
     "The classifier's numbers, read once."
-    content = json.loads((Path(galaxy_classifier.__file__).parent/"preprocessing"/"star_classifier.json").read_text())
+    content = json.loads(files("galaxy_classifier.preprocessing").joinpath("star_classifier.json").read_text())
     layers = [(np.array(layer["weights"], np.float32), np.array(layer["biases"], np.float32)) for layer in content["layers"]]
     return dict(names=content["names"], mean=np.array(content["mean"], np.float32), scale=np.array(content["scale"], np.float32)), layers
 

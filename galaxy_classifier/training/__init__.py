@@ -5,10 +5,10 @@
 # %% auto #0
 __all__ = []
 
-# %% ../../nbs/05_training.ipynb #3ac799a9
+# %% ../../nbs/05_training.ipynb #19440a29
 import lazy_loader
 
-# %% ../../nbs/05_training.ipynb #1273b6b5
+# %% ../../nbs/05_training.ipynb #10a57ec1
 __getattr__, __dir__, __all__ = lazy_loader.attach(__name__, submod_attrs={
     "batches": ["GalaxyDataset", "make_loader"],
     "augmentation": ["Augment", "AUGMENTATIONS"],
