@@ -19,12 +19,7 @@ from galaxy_classifier.cli import MAGNIFICATION
 from galaxy_classifier.core import pick_device, save_json
 from galaxy_classifier.data.simulation import simulate_store
 from galaxy_classifier.loss import ClassBalancedFocalLoss
-from galaxy_classifier.model.networks import (
-    build_model,
-    count_parameters,
-    matched_widths,
-    prepare_images,
-)
+from galaxy_classifier.model.networks import build_model, count_parameters, matched_widths, prepare_images
 from galaxy_classifier.preprocessing.star_removal import preprocess_image
 from galaxy_classifier.training.tracking import git_commit, hardware
 

@@ -27,13 +27,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from galaxy_classifier.core import GALAXY10_CLASSES, save_json
 from galaxy_classifier.loss import ClassBalancedFocalLoss
 from galaxy_classifier.model.export import export_onnx, to_plain
-from galaxy_classifier.model.networks import (
-    GalaxyNetwork,
-    asymmetry_mlp,
-    build_model,
-    classifier_head,
-    compile_network,
-)
+from galaxy_classifier.model.networks import GalaxyNetwork, asymmetry_mlp, build_model, classifier_head, compile_network
 from galaxy_classifier.model.onnx_file import open_onnx
 from galaxy_classifier.training.tracking import git_commit, hardware
 

@@ -26,11 +26,7 @@ from galaxy_classifier.preprocessing.morphology import (
     rms_asymmetry,
     smoothness,
 )
-from galaxy_classifier.preprocessing.photometry import (
-    border_sky,
-    find_galaxy,
-    luminance,
-)
+from galaxy_classifier.preprocessing.photometry import border_sky, find_galaxy, luminance
 from galaxy_classifier.training.tracking import git_commit, hardware
 
 SEED = 777002

@@ -12,16 +12,8 @@ from scipy import ndimage
 from galaxy_classifier.core import preallocate
 from galaxy_classifier.data.flux import SUMMED_FLUX, channel_sum
 from galaxy_classifier.data.simulation import simulate_galaxy
-from galaxy_classifier.preprocessing.filters import (
-    extended,
-    mean_filter,
-    opening_filter,
-)
-from galaxy_classifier.preprocessing.photometry import (
-    border_sky,
-    border_sky_uint8,
-    upper_median,
-)
+from galaxy_classifier.preprocessing.filters import extended, mean_filter, opening_filter
+from galaxy_classifier.preprocessing.photometry import border_sky, border_sky_uint8, upper_median
 from galaxy_classifier.preprocessing.star_removal import RowWriter, holes
 
 

@@ -23,11 +23,7 @@ from galaxy_classifier.core import GALAXY10_CLASSES, pick_device, save_json
 from galaxy_classifier.data.simulation import simulate_galaxy, simulate_store
 from galaxy_classifier.data.store import Store, StoreWriter
 from galaxy_classifier.preprocessing.pipeline import preprocess_store
-from galaxy_classifier.preprocessing.star_removal import (
-    preprocess_image,
-    score_cleaning,
-    summarise_scores,
-)
+from galaxy_classifier.preprocessing.star_removal import preprocess_image, score_cleaning, summarise_scores
 from galaxy_classifier.training.tracking import git_commit, hardware
 
 COMMAND = Path(sys.executable).parent/"galaxy-preprocess"

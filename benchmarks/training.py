@@ -88,11 +88,7 @@ def bare_step(store, size, compiled):
     """Seconds of forwards, backwards and step on a batch that lies ready."""
     import torch
 
-    from galaxy_classifier.model.networks import (
-        build_model,
-        compile_network,
-        prepare_images,
-    )
+    from galaxy_classifier.model.networks import build_model, compile_network, prepare_images
     from galaxy_classifier.training.config import TrainingConfig, make_optimizer
     from galaxy_classifier.training.loop import make_loss
     config, rows = TrainingConfig(size=size), store.split("train")[:16]

@@ -25,11 +25,7 @@ from ..data.images import resize_image
 from ..data.store import Store
 from ..model.export import to_plain
 from ..model.groups import enn
-from galaxy_classifier.model.networks import (
-    EquivariantFeatures,
-    GalaxyNetwork,
-    prepare_images,
-)
+from ..model.networks import EquivariantFeatures, GalaxyNetwork, prepare_images
 
 # %% ../../nbs/06b_analysis.explanations.ipynb #cell-006
 def grad_cam(

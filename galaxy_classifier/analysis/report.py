@@ -23,23 +23,9 @@ from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
 from .. import __version__
-from galaxy_classifier.analysis.explanations import (
-    choose_examples,
-    embed_2d,
-    embedding_page,
-    plot_examples,
-)
-from galaxy_classifier.analysis.metrics import (
-    compare_predictions,
-    evaluate,
-    most_confused,
-    sky_groups,
-)
-from galaxy_classifier.analysis.robustness import (
-    measure_robustness,
-    plot_robustness,
-    robustness_table,
-)
+from .explanations import choose_examples, embed_2d, embedding_page, plot_examples
+from .metrics import compare_predictions, evaluate, most_confused, sky_groups
+from .robustness import measure_robustness, plot_robustness, robustness_table
 from ..core import GalaxyError, atomic_path, load_json, save_json
 from ..data.store import Store
 from ..model.checkpoints import load_model, read_checkpoint
@@ -53,19 +39,9 @@ from galaxy_classifier.model.confidence import (
     reliability_table,
     selective_accuracy,
 )
-from galaxy_classifier.training.evaluate import (
-    Predictions,
-    plot_confusion,
-    plot_history,
-    predict_split,
-)
+from ..training.evaluate import Predictions, plot_confusion, plot_history, predict_split
 from ..training.registry import find_model_file
-from galaxy_classifier.training.tracking import (
-    first_line,
-    git_commit,
-    hardware,
-    start_tracking,
-)
+from ..training.tracking import first_line, git_commit, hardware, start_tracking
 
 # %% ../../nbs/06d_analysis.report.ipynb #cell-006
 def open_run(

@@ -22,27 +22,14 @@ from PIL import Image
 from scipy import ndimage
 from scipy.optimize import differential_evolution
 
-from galaxy_classifier.analysis.metrics import (
-    bootstrap_weights,
-    confidence_interval,
-    sky_groups,
-)
-from galaxy_classifier.core import (
-    GalaxyError,
-    load_json,
-    progress,
-    random_generator,
-    save_json,
-)
+from .metrics import bootstrap_weights, confidence_interval, sky_groups
+from ..core import GalaxyError, load_json, progress, random_generator, save_json
 from ..data.flux import stretch, unstretch
 from ..data.simulation import draw_stars
 from ..data.store import Store, array_digest
 from ..model.export import to_plain
 from ..model.networks import GalaxyNetwork, prepare_images
-from galaxy_classifier.preprocessing.star_removal import (
-    PreprocessingParameters,
-    preprocess_image,
-)
+from ..preprocessing.star_removal import PreprocessingParameters, preprocess_image
 
 # %% ../../nbs/06c_analysis.robustness.ipynb #cell-006
 def add_noise(

@@ -15,13 +15,7 @@ from pathlib import Path
 
 import requests
 
-from galaxy_classifier.core import (
-    GalaxyError,
-    load_json,
-    lock_path,
-    progress,
-    save_json,
-)
+from ..core import GalaxyError, load_json, lock_path, progress, save_json
 
 # %% ../../nbs/01f_data.download.ipynb #cell-006
 @dataclass(frozen=True)

@@ -23,12 +23,7 @@ from joblib import Parallel, delayed
 from PIL import Image
 from scipy import ndimage
 
-from galaxy_classifier.core import (
-    GALAXY10_CLASSES,
-    GalaxyError,
-    progress,
-    random_generator,
-)
+from ..core import GALAXY10_CLASSES, GalaxyError, progress, random_generator
 from .flux import PIXEL_SCALE, rotational_asymmetry, stretch
 from .store import Store, StoreWriter
 

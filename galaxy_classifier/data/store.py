@@ -17,21 +17,8 @@ import numpy as np
 import pandas as pd
 from fastcore.basics import patch
 
-from galaxy_classifier.core import (
-    GalaxyError,
-    atomic_path,
-    load_json,
-    lock_path,
-    preallocate,
-    save_array,
-    save_json,
-)
-from galaxy_classifier.data.splits import (
-    SHARED_SKY,
-    connected_groups,
-    related_pairs,
-    stratified_split,
-)
+from ..core import GalaxyError, atomic_path, load_json, lock_path, preallocate, save_array, save_json
+from .splits import SHARED_SKY, connected_groups, related_pairs, stratified_split
 
 # %% ../../nbs/01d_data.store.ipynb #cell-006
 def open_array(

@@ -19,22 +19,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from joblib import cpu_count
 
-from galaxy_classifier.core import (
-    GalaxyError,
-    atomic_path,
-    load_json,
-    lock_path,
-    progress,
-    save_json,
-)
+from ..core import GalaxyError, atomic_path, load_json, lock_path, progress, save_json
 from ..data.cutouts import CutoutService
 from ..data.images import report_resized
-from galaxy_classifier.inference.classifier import (
-    Classifier,
-    cached_classifier,
-    find_classifier_file,
-    image_flags,
-)
+from .classifier import Classifier, cached_classifier, find_classifier_file, image_flags
 from .inputs import ImageList, list_images
 from ..jobs import run_chunks
 

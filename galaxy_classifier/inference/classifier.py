@@ -17,10 +17,7 @@ from .ncnn_backend import open_network
 from ..model.onnx_file import read_onnx
 from ..preprocessing.morphology import sky_subtracted
 from ..preprocessing.photometry import find_galaxy
-from galaxy_classifier.preprocessing.star_removal import (
-    PreprocessingParameters,
-    preprocess_image,
-)
+from ..preprocessing.star_removal import PreprocessingParameters, preprocess_image
 from ..preprocessing.stars import downsample
 
 # %% ../../nbs/07c_inference.classifier.ipynb #cell-006
@@ -29,9 +26,7 @@ def find_classifier_file(
 ) -> Path: # the ONNX file
     "Find the exported file; one from the registry is downloaded."
     if str(source).startswith("models:"):
-        from galaxy_classifier.training.registry import (
-            find_model_file,  # imported here: it brings MLflow
-        )
+        from galaxy_classifier.training.registry import find_model_file  # imported here: it brings MLflow
         return find_model_file(source, "model.onnx")
     return Path(source)/"model.onnx" if Path(source).is_dir() else Path(source)
 

@@ -17,26 +17,10 @@ import numpy as np
 import pandas as pd
 from fastcore.basics import patch
 
-from galaxy_classifier.core import (
-    GalaxyError,
-    atomic_path,
-    load_json,
-    progress,
-    save_json,
-)
+from ..core import GalaxyError, atomic_path, load_json, progress, save_json
 from ..data.cutouts import CutoutService, fetch_cutouts
-from galaxy_classifier.data.images import (
-    IMAGE_SUFFIXES,
-    find_band_files,
-    find_images,
-    read_image,
-)
-from galaxy_classifier.data.importers import (
-    aligned_slices,
-    check_paths,
-    load_table,
-    open_hdf5,
-)
+from ..data.images import IMAGE_SUFFIXES, find_band_files, find_images, read_image
+from ..data.importers import aligned_slices, check_paths, load_table, open_hdf5
 from ..data.store import Store, open_array
 
 # %% ../../nbs/07b_inference.inputs.ipynb #cell-006

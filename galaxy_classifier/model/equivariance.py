@@ -17,12 +17,7 @@ from torch.nn import functional as F
 from ..core import GalaxyError
 from .fast_path import run_layers
 from .groups import enn, make_group
-from galaxy_classifier.model.networks import (
-    EquivariantFeatures,
-    GalaxyNetwork,
-    prepare_floats,
-    to_unit,
-)
+from .networks import EquivariantFeatures, GalaxyNetwork, prepare_floats, to_unit
 
 # %% ../../nbs/04d_model.equivariance.ipynb #cell-005
 def motion(

@@ -20,11 +20,7 @@ from ..core import GalaxyError, atomic_path
 from .confidence import NoveltyDetector
 from .fast_path import group_max, pooling_width
 from .groups import ResidualBlock, enn
-from galaxy_classifier.model.networks import (
-    EquivariantFeatures,
-    GalaxyNetwork,
-    prepare_images,
-)
+from .networks import EquivariantFeatures, GalaxyNetwork, prepare_images
 from .onnx_file import seal_model
 
 # %% ../../nbs/04h_model.export.ipynb #cell-006

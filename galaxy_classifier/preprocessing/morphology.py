@@ -18,12 +18,7 @@ import sep
 from scipy import ndimage
 
 from ..core import GalaxyError
-from galaxy_classifier.data.flux import (
-    CHANNEL_SUMS,
-    channel_sum,
-    rotational_asymmetry,
-    unstretch,
-)
+from ..data.flux import CHANNEL_SUMS, channel_sum, rotational_asymmetry, unstretch
 from galaxy_classifier.preprocessing.photometry import (
     border,
     border_sky,

@@ -14,22 +14,11 @@ from pathlib import Path
 
 import numpy as np
 
-from galaxy_classifier.core import (
-    GalaxyError,
-    atomic_path,
-    load_json,
-    lock_path,
-    preallocate,
-    progress,
-    save_json,
-)
+from ..core import GalaxyError, atomic_path, load_json, lock_path, preallocate, progress, save_json
 from ..data.store import Store, open_array
 from ..jobs import boot_id, run_chunks
 from .morphology import MEASUREMENTS
-from galaxy_classifier.preprocessing.star_removal import (
-    PreprocessingParameters,
-    preprocess_rows,
-)
+from .star_removal import PreprocessingParameters, preprocess_rows
 
 # %% ../../nbs/02g_preprocessing.pipeline.ipynb #cell-005
 VERSION = 3 # of what preprocessing does: results of another version are not gone on with
@@ -52,9 +41,7 @@ def summary_picture(
     "Before, mask and after of the most changed pictures."
     masked, cleaned = (open_array((folder or store.path)/f"{name}.npy") for name in ("masked", "images_cleaned"))
     rows = np.argsort(-masked, kind="stable")[:count]
-    from matplotlib.figure import (
-        Figure,  # takes a second, and processes that work on chunks need it not
-    )
+    from matplotlib.figure import Figure  # takes a second, and processes that work on chunks need it not
     figure = Figure(figsize=(1.9*max(len(rows), 1), 5.6), layout="constrained")
     axes = figure.subplots(3, max(len(rows), 1), squeeze=False)
     for row, line in zip(rows, axes.T):

@@ -19,16 +19,8 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 
 from ..core import progress, save_json
 from ..data.flux import SUMMED_FLUX, channel_sum
-from galaxy_classifier.data.simulation import (
-    MORPHOLOGIES,
-    SimulatedGalaxy,
-    simulate_galaxy,
-)
-from galaxy_classifier.preprocessing.stars import (
-    SourceField,
-    describe_sources,
-    detect_sources,
-)
+from ..data.simulation import MORPHOLOGIES, SimulatedGalaxy, simulate_galaxy
+from .stars import SourceField, describe_sources, detect_sources
 
 # %% ../../nbs/02e_preprocessing.star_classifier.ipynb #cell-005
 def are_stars(

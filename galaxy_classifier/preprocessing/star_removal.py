@@ -23,19 +23,9 @@ from scipy import ndimage
 from ..core import GalaxyError, random_generator
 from ..data.flux import unstretch
 from .filters import extreme_filter, mean_filter
-from galaxy_classifier.preprocessing.morphology import (
-    check_measurement_names,
-    conselice1997,
-    measure_morphology,
-)
+from .morphology import check_measurement_names, conselice1997, measure_morphology
 from .photometry import upper_median
-from galaxy_classifier.preprocessing.stars import (
-    BRIGHT,
-    SourceField,
-    StarParameters,
-    find_stars,
-    upsample,
-)
+from .stars import BRIGHT, SourceField, StarParameters, find_stars, upsample
 
 # %% ../../nbs/02f_preprocessing.star_removal.ipynb #cell-006
 RINGS = .8*1.22**np.arange(16) # radii, in units of the seeing

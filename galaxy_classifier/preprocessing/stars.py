@@ -20,11 +20,7 @@ from scipy import ndimage
 
 from ..data.flux import FLUX_PER_COUNT, SUMMED_FLUX, channel_sum
 from .filters import mean_filter, opening_filter
-from galaxy_classifier.preprocessing.photometry import (
-    border_sky_uint8,
-    check_image,
-    extract_sources,
-)
+from .photometry import border_sky_uint8, check_image, extract_sources
 
 # %% ../../nbs/02d_preprocessing.stars.ipynb #cell-006
 def downsample(

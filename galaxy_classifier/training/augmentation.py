@@ -11,12 +11,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from galaxy_classifier.model.networks import (
-    normalise,
-    prepare_images,
-    resize_images,
-    to_unit,
-)
+from ..model.networks import normalise, prepare_images, resize_images, to_unit
 
 # %% ../../nbs/05b_training.augmentation.ipynb #8dd0d8092fe74a7c96281538738b07e2
 AUGMENTATIONS = "sky", "colour", "none"

@@ -15,11 +15,7 @@ import torch
 
 from ..core import GalaxyError, pick_device, progress
 from ..data.store import Store
-from galaxy_classifier.model.confidence import (
-    NoveltyDetector,
-    fit_novelty,
-    fit_temperature,
-)
+from ..model.confidence import NoveltyDetector, fit_novelty, fit_temperature
 from ..model.export import to_plain
 from ..model.networks import GalaxyNetwork, prepare_images
 from .batches import make_loader

@@ -27,19 +27,9 @@ from fastcore.basics import patch
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
-from galaxy_classifier.core import (
-    GalaxyError,
-    atomic_path,
-    load_json,
-    lock_path,
-    save_json,
-)
+from ..core import GalaxyError, atomic_path, load_json, lock_path, save_json
 from ..data.store import Store
-from galaxy_classifier.model.checkpoints import (
-    load_model,
-    save_checkpoint,
-    save_tensors,
-)
+from ..model.checkpoints import load_model, save_checkpoint, save_tensors
 from ..model.export import export_onnx
 from ..model.networks import NonFiniteError
 from .config import TrainingConfig
@@ -53,14 +43,7 @@ from galaxy_classifier.training.loop import (
     read_run_state,
 )
 from .registry import log_model
-from galaxy_classifier.training.tracking import (
-    RunLogger,
-    git_commit,
-    hardware,
-    start_run,
-    start_tracking,
-    versions,
-)
+from .tracking import RunLogger, git_commit, hardware, start_run, start_tracking, versions
 
 # %% ../../nbs/05h_training.fit.ipynb #cell-006
 class RunCheckpointer:

@@ -28,13 +28,7 @@ from ..core import GalaxyError, pick_device, progress, random_generator
 from ..data.store import Store
 from ..loss import ClassBalancedFocalLoss
 from ..model.checkpoints import copy_state, load_model, save_tensors
-from galaxy_classifier.model.networks import (
-    GalaxyNetwork,
-    NonFiniteError,
-    build_model,
-    compile_network,
-    prepare_images,
-)
+from ..model.networks import GalaxyNetwork, NonFiniteError, build_model, compile_network, prepare_images
 from .augmentation import Augment, mix_images
 from .batches import make_loader
 from galaxy_classifier.training.config import (

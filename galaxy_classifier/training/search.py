@@ -25,13 +25,7 @@ from optuna.distributions import distribution_to_json
 from optuna.storages import RDBStorage, RetryHeartbeatStaleTrialCallback
 from optuna.trial import TrialState
 
-from galaxy_classifier.core import (
-    GalaxyError,
-    load_json,
-    lock_path,
-    pick_device,
-    settings_from_dict,
-)
+from ..core import GalaxyError, load_json, lock_path, pick_device, settings_from_dict
 from ..data.store import Store
 from .config import TrainingConfig
 from .fit import RunCheckpointer, fit, run_exists
