@@ -9,6 +9,7 @@ import argparse
 import os
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -32,6 +33,11 @@ def commands_of(text):
     return [words for block in blocks for line in block.splitlines() if (words := shlex.split(line, comments=True))]
 
 
+def script_of(text):
+    """The first block of Python, which is a script as it stands."""
+    return re.search(r"^```python\n(import galaxy_classifier.*?)^```$", text, re.M | re.S)[1]
+
+
 def in_small(words):
     """The same command for a test."""
     if words[0] == "make":
@@ -51,8 +57,15 @@ def main():
     with tempfile.TemporaryDirectory() as folder:
         folder = Path(folder)
         make_file(folder/"published.h5", 120, positions=True, chunk=64)
-        (folder/"my_pictures").mkdir()
-        for number in range(3): Image.fromarray(simulate_galaxy(number, 1, number, 256).image).save(folder/"my_pictures"/f"{number}.jpg")
+        (folder/"my_images").mkdir()
+        for number in range(3): Image.fromarray(simulate_galaxy(number, 1, number, 256).image).save(folder/"my_images"/f"{number}.jpg")
+        script = folder/"ten_lines.py"
+        script.write_text(script_of((ROOT/"README.md").read_text(encoding="utf-8")))
+        done = subprocess.run([sys.executable, script], cwd=folder, env=dict(os.environ, MPLBACKEND="agg"),
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        print(done.stdout, flush=True)
+        if done.returncode: sys.exit(f"the script of the README ended with {done.returncode}")
+        shutil.rmtree(folder/"data") # the commands make a store of that name
         for words in told:
             small = in_small(words)
             print("$", *words, *([] if words == small else ["  →  ", *small]), flush=True)
@@ -62,7 +75,7 @@ def main():
             if done.returncode: sys.exit(f"{' '.join(words)} ended with {done.returncode}")
         missing = [name for name in ("demo/report.html", "demo/classes.csv", "report.html", "runs/first/model.onnx") if not (folder/name).is_file()]
         if missing: sys.exit(f"{missing} are missing")
-        if len(pd.read_csv(folder/"classes.csv")) != 3: sys.exit("three pictures were not classified")
+        if len(pd.read_csv(folder/"classes.csv")) != 3: sys.exit("three images were not classified")
     print(f"{len(told)} commands of README and home page work")
 
 
