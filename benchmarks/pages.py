@@ -25,8 +25,8 @@ from selenium.webdriver.support.ui import WebDriverWait
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGE_LIMIT, SITE_LIMIT = 3e6, 40e6 # bytes
-SEARCHES = {"asymmetry": "01g_morphology", "FieldDropout": "glossary"} # word → a page that must be found
-SHOWN = "index.html", "course.html", "04c_model.networks.html", "03_loss.html", "api.html", "rooms.html", "glossary.html", "tutorials/eda.html" # for screenshots
+SEARCHES = {"asymmetry": "02c_preprocessing.morphology", "FieldDropout": "glossary"} # word → a page that must be found
+SHOWN = "index.html", "course.html", "04c_model.networks.html", "03_loss.html", "api.html", "structure.html", "glossary.html", "tutorials/eda.html" # for screenshots
 
 
 class Quiet(SimpleHTTPRequestHandler):

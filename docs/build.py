@@ -17,12 +17,12 @@ import nbformat
 import yaml
 from api import api_page
 from nbdev.serve import proc_nbs
-from rooms import draw_rooms
+from structure import draw_structure
 
 ROOT = Path(__file__).resolve().parents[1]
 SOURCE, SITE = ROOT/"_docs"/"source", ROOT/"_docs"/"site"
 PAGES = ROOT/"docs"/"pages"
-TREE = "```{toctree}\n:hidden:\n\ncourse\ntutorials\nrooms\napi\nglossary\nlimits\ncontributing\nchangelog\n```"
+TREE = "```{toctree}\n:hidden:\n\ncourse\ntutorials\nstructure\napi\nglossary\nlimits\ncontributing\nchangelog\n```"
 
 
 def front_matter(notebook):
@@ -90,7 +90,7 @@ def collect():
     for name in ("conf.py", "formulas.py", "style.css", "favicon.svg"): shutil.copy(ROOT/"docs"/name, SOURCE)
     for name in ("CONTRIBUTING.md", "CHANGELOG.md"): shutil.copy(ROOT/name, SOURCE/name.lower())
     (SOURCE/"api.md").write_text(api_page(ROOT), encoding="utf-8")
-    draw_rooms(ROOT/"galaxy_classifier", SOURCE/"images"/"rooms.svg")
+    draw_structure(ROOT/"galaxy_classifier", SOURCE/"images"/"structure.svg")
     shutil.rmtree(ROOT/"_proc")
 
 

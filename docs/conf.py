@@ -24,5 +24,5 @@ html_favicon = "favicon.svg"
 html_show_sourcelink, html_copy_source = False, False
 html_theme_options = dict(github_url=settings["git_url"], navbar_align="left", show_toc_level=2, navigation_with_keys=True, show_prev_next=True, footer_start=["copyright"], footer_end=["theme-version"], secondary_sidebar_items=["page-toc"])
 html_context = dict(default_mode="auto")
-html_sidebars = {name: [] for name in ("index", "api", "rooms", "glossary", "limits", "contributing", "changelog", "search", "genindex")} # pages without pages below them
+html_sidebars = {name: [] for name in ("index", "api", "structure", "glossary", "limits", "contributing", "changelog", "search", "genindex")} # pages without pages below them
 html_use_index = False # the API page is the index
