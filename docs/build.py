@@ -80,6 +80,7 @@ def collect():
     SOURCE.mkdir(parents=True)
     proc_nbs(n_workers=1)
     names = [path.relative_to(ROOT/"_proc") for path in sorted((ROOT/"_proc").rglob("*.ipynb"))]
+    names = [name for name in names if name.parts[0] != "tests"] # they prove, and have nothing to show
     titles = {name.with_suffix("").as_posix(): convert(ROOT/"_proc"/name, SOURCE/name) for name in names}
     home = nbformat.read(SOURCE/"index.ipynb", as_version=4)
     home.cells.append(nbformat.v4.new_markdown_cell(TREE, id="tree"))
