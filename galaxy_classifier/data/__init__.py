@@ -5,10 +5,10 @@
 # %% auto #0
 __all__ = []
 
-# %% ../../nbs/01_data.ipynb #373c3346
+# %% ../../nbs/01_data.ipynb #d50b53e1
 import lazy_loader
 
-# %% ../../nbs/01_data.ipynb #1f0c7acd
+# %% ../../nbs/01_data.ipynb #e55e43f4
 __getattr__, __dir__, __all__ = lazy_loader.attach(__name__, submod_attrs={
     "flux": ["stretch", "unstretch", "PIXEL_SCALE"],
     "images": ["read_image", "resize_image", "IMAGE_SUFFIXES"],
@@ -17,5 +17,5 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(__name__, submod_attrs={
     "simulation": ["SimulatedGalaxy", "simulate_galaxy", "simulate_store"],
     "download": ["download_file", "PublishedFile", "GALAXY10"],
     "cutouts": ["CutoutService", "fetch_cutouts"],
-    "importers": ["import_hdf5", "import_pictures", "import_arrays", "galaxy_data"],
+    "importers": ["import_hdf5", "import_images", "import_arrays", "galaxy_data"],
 })

@@ -5,13 +5,13 @@
 # %% auto #0
 __all__ = []
 
-# %% ../../nbs/07_inference.ipynb #eb956c6c
+# %% ../../nbs/07_inference.ipynb #9bdc7e8f
 import lazy_loader
 
-# %% ../../nbs/07_inference.ipynb #422ebf1c
+# %% ../../nbs/07_inference.ipynb #a2e5f30e
 __getattr__, __dir__, __all__ = lazy_loader.attach(__name__, submod_attrs={
     "inputs": ["ImageList", "list_images"],
-    "classifier": ["Classifier"],
+    "classifier": ["Classifier", "Prediction", "load", "classify", "predict"],
     "catalogue": ["predict_catalogue", "galaxy_predict"],
     "app": ["make_app", "galaxy_app"],
 })
