@@ -12,7 +12,7 @@ from scipy import ndimage
 from galaxy_classifier.core import preallocate
 from galaxy_classifier.data.flux import SUMMED_FLUX, channel_sum
 from galaxy_classifier.data.simulation import simulate_galaxy
-from galaxy_classifier.preprocessing.filters import extended, mean_filter, opening_filter
+from galaxy_classifier.preprocessing.filters import mean_filter, opening_filter, pad_edge
 from galaxy_classifier.preprocessing.photometry import border_sky, border_sky_uint8, upper_median
 from galaxy_classifier.preprocessing.star_removal import RowWriter, holes
 
@@ -41,7 +41,7 @@ def main():
     half, total, numbers = np.random.default_rng(0).random((128, 128), np.float32), channel_sum(image), np.random.default_rng(1).random(15_000, np.float32)
     light, rows, columns = SUMMED_FLUX[total], *np.indices((256, 256))
     mask = np.any([np.hypot(rows - y, columns - x) < radius for x, y, radius in ((60, 70, 6), (200, 200, 4), (30, 220, 8), (150, 50, 3), (128, 240, 5))], 0)
-    pairs = {"np.pad, extended": (lambda: np.pad(half, 2, mode="edge"), lambda: extended(half, 2)),
+    pairs = {"np.pad, pad_edge": (lambda: np.pad(half, 2, mode="edge"), lambda: pad_edge(half, 2)),
              "ndimage.uniform_filter, window_mean": (lambda: ndimage.uniform_filter(half, 3), lambda: mean_filter(half, 3)),
              "ndimage.grey_opening, window_opening": (lambda: ndimage.grey_opening(half, (9, 9)), lambda: opening_filter(half, 9)),
              "np.median, upper_median": (lambda: np.median(numbers), lambda: upper_median(numbers)),

@@ -61,7 +61,7 @@ def _field_option(field:Field) -> dict:
 def _add_settings(parser:argparse.ArgumentParser, base:object):
     "Give a parser an option for each field of a dataclass; what is not given is left to `--config`, then to `base`."
     group = parser.add_argument_group(f"settings ({type(base).__name__})")
-    group.add_argument("--config", type=Path, help="a JSON file with any of these, as config.json of a run; options win")
+    group.add_argument("--config", type=Path, help="a JSON file with any of these, such as config.json; options win")
     comments = docments(type(base), full=True, returns=False)
     for setting in fields(base):
         text, default = comments[setting.name].docment, getattr(base, setting.name)
@@ -163,7 +163,7 @@ _DEMO_MAGNIFICATION = 2.5
 
 def _save_examples(folder:Path, classes:list[str], seed:int):
     "A new galaxy of each class, as PNG files."
-    from PIL import Image
+    from PIL import Image  # takes a second with what follows
 
     from galaxy_classifier.data.simulation import simulate_galaxy
 
@@ -183,7 +183,7 @@ def galaxy_demo(
     overwrite:bool=False, # replace an earlier demo in that directory
 ):
     "The whole way on simulated galaxies: simulate, preprocess, train, analyse, predict."
-    from galaxy_classifier import api # takes seconds: PyTorch comes with it
+    from galaxy_classifier import api  # takes seconds: PyTorch comes with it
     from galaxy_classifier.inference.catalogue import galaxy_predict
 
     output = Path(output)

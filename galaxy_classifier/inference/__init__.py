@@ -5,10 +5,10 @@
 # %% auto #0
 __all__ = []
 
-# %% ../../nbs/07_inference.ipynb #9bdc7e8f
+# %% ../../nbs/07_inference.ipynb #86f92b1f
 import lazy_loader
 
-# %% ../../nbs/07_inference.ipynb #a2e5f30e
+# %% ../../nbs/07_inference.ipynb #db12d685
 __getattr__, __dir__, __all__ = lazy_loader.attach(__name__, submod_attrs={
     "inputs": ["ImageList", "list_images"],
     "classifier": ["Classifier", "Prediction", "load", "classify", "predict"],

@@ -5,10 +5,10 @@
 # %% auto #0
 __all__ = []
 
-# %% ../../nbs/04_model.ipynb #f5a8ae41
+# %% ../../nbs/04_model.ipynb #2feca38d
 import lazy_loader
 
-# %% ../../nbs/04_model.ipynb #f52f6e1f
+# %% ../../nbs/04_model.ipynb #f49c3f9e
 __getattr__, __dir__, __all__ = lazy_loader.attach(__name__, submod_attrs={
     "groups": ["GROUPS", "make_group", "make_fields", "SteerableConvolution", "ResidualBlock"],
     "networks": ["GalaxyNetwork", "build_model", "count_parameters", "compile_network", "summary"],

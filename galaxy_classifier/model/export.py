@@ -147,7 +147,7 @@ def export_onnx(
     temperature:float=1., # see `ExportedNetwork`
     detector:NoveltyDetector|None=None, # likewise
 ) -> Path: # the file
-    "Write an ONNX file: images (N,H,W,3) uint8 and asymmetry (N,K) float32 to probabilities (N,classes) and novelty (N,)."
+    "Write an ONNX file: images (N,H,W,3) uint8, asymmetry (N,K) float32 to probabilities (N,classes), novelty (N,)."
     network = ExportedNetwork(deepcopy(model), temperature, detector).cpu().eval()
     program = _trace(network, image_size, model.config["measurements"])
     with atomic_path(path) as temporary:

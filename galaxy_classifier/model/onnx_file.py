@@ -40,8 +40,8 @@ def _load_onnx(path:Path) -> onnx.ModelProto:
         raise GalaxyError(f"{path} does not exist. Give a model.onnx, or a folder of galaxy-train that holds one.")
     try: return onnx.load_from_string(path.read_bytes())
     except Exception as error: # onnx and protobuf have a class of their own for each cause, without a common base
-        reason = type(error).__name__
-        raise GalaxyError(f"{path} cannot be read as an ONNX model ({reason}). Give model.onnx from galaxy-train.") from None
+        reason = f"{path} cannot be read as an ONNX model ({type(error).__name__})"
+        raise GalaxyError(f"{reason}. Give model.onnx from galaxy-train.") from None
 
 # %% ../../nbs/04g_model.onnx_file.ipynb #cell-015
 def read_onnx(
@@ -53,7 +53,7 @@ def read_onnx(
     if "digest" not in notes:
         raise GalaxyError(f"{path} lacks the metadata of this project ('digest'). Give model.onnx from galaxy-train.")
     if notes["digest"] != _model_digest(model):
-        raise GalaxyError(f"{path} was changed after it was written: its digest does not fit. Copy it again from its source.")
+        raise GalaxyError(f"{path} was changed after it was written: its digest does not fit. Copy it again.")
     return model, {key: value if key == "digest" else json.loads(value) for key, value in notes.items()}
 
 # %% ../../nbs/04g_model.onnx_file.ipynb #cell-018

@@ -5,10 +5,10 @@
 # %% auto #0
 __all__ = []
 
-# %% ../../nbs/02_preprocessing.ipynb #5c57713d
+# %% ../../nbs/02_preprocessing.ipynb #de77364f
 import lazy_loader
 
-# %% ../../nbs/02_preprocessing.ipynb #2c6dc648
+# %% ../../nbs/02_preprocessing.ipynb #7de4450d
 __getattr__, __dir__, __all__ = lazy_loader.attach(__name__, submod_attrs={
     "photometry": ["find_galaxy", "measure_galaxy"],
     "morphology": ["MEASUREMENTS", "conselice1997", "cas_asymmetry", "rms_asymmetry", "measure_morphology"],
