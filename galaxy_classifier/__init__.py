@@ -5,15 +5,15 @@
 # %% auto #0
 __all__ = []
 
-# %% ../nbs/00_tour.ipynb #284fc5bc
+# %% ../nbs/00_tour.ipynb #9f429b5e
 import sys
 
 import lazy_loader
 
-# %% ../nbs/00_tour.ipynb #52aa7007
+# %% ../nbs/00_tour.ipynb #5750d2a5
 __version__ = "0.1.0"
 
-# %% ../nbs/00_tour.ipynb #6d18d555
+# %% ../nbs/00_tour.ipynb #b987ac72
 _FRONT_DOOR = { # module → names
     "core": ["GALAXY10_CLASSES", "GalaxyError"],
     "data.store": ["Store"],
@@ -26,7 +26,7 @@ _FRONT_DOOR = { # module → names
 }
 _lazy_getattr, __dir__, __all__ = lazy_loader.attach(__name__, submod_attrs=_FRONT_DOOR)
 
-# %% ../nbs/00_tour.ipynb #c3daa479
+# %% ../nbs/00_tour.ipynb #bf6ed735
 def __getattr__(name:str) -> object:
     "The object of that name, imported now. Raises `ModuleNotFoundError` saying what to install."
     if name not in __all__: raise AttributeError(f"module {__name__!r} has no attribute {name!r}", name=name, obj=sys.modules[__name__])

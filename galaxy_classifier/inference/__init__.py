@@ -5,10 +5,10 @@
 # %% auto #0
 __all__ = []
 
-# %% ../../nbs/07_inference.ipynb #86f92b1f
+# %% ../../nbs/07_inference.ipynb #4734fe97
 import lazy_loader
 
-# %% ../../nbs/07_inference.ipynb #db12d685
+# %% ../../nbs/07_inference.ipynb #19bad821
 __getattr__, __dir__, __all__ = lazy_loader.attach(__name__, submod_attrs={
     "inputs": ["ImageList", "list_images"],
     "classifier": ["Classifier", "Prediction", "load", "classify", "predict"],

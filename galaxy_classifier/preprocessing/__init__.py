@@ -5,10 +5,10 @@
 # %% auto #0
 __all__ = []
 
-# %% ../../nbs/02_preprocessing.ipynb #de77364f
+# %% ../../nbs/02_preprocessing.ipynb #c73393ed
 import lazy_loader
 
-# %% ../../nbs/02_preprocessing.ipynb #7de4450d
+# %% ../../nbs/02_preprocessing.ipynb #c1c9f37b
 __getattr__, __dir__, __all__ = lazy_loader.attach(__name__, submod_attrs={
     "photometry": ["find_galaxy", "measure_galaxy"],
     "morphology": ["MEASUREMENTS", "conselice1997", "cas_asymmetry", "rms_asymmetry", "measure_morphology"],
