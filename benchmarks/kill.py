@@ -66,7 +66,7 @@ class Import(Job):
     def done(self, folder): return (folder/"store").exists()
 
     def kept(self, folder):
-        """What a killed run has left to go on from."""
+        """What a killed run has left to resume from."""
         begun = folder/".store.part"/"begun.json"
         return f"{json.loads(begun.read_text())['done']} images" if begun.exists() else "nothing"
 
@@ -100,13 +100,13 @@ class Preprocess(Job):
     def done(self, folder): return "preprocessing" in json.loads((folder/"store"/"manifest.json").read_text())
 
     def kept(self, folder):
-        """What a killed run has left to go on from."""
-        rows = folder/"store"/".preprocessing.part"/"done.txt"
-        return f"{8*len(rows.read_text().splitlines())} images" if rows.exists() else "nothing"
+        """What a killed run has left to resume from."""
+        ledger = folder/"store"/".preprocessing.part"/"ledger.jsonl"
+        return f"{8*(ledger.read_text().count(chr(10)) - 1)} images" if ledger.exists() else "nothing"
 
     def phase(self, folder):
         """How far a first run has come: an index into `phases`."""
-        return 2 if self.done(folder) else 1 if (folder/"store"/".preprocessing.part"/"plan.json").exists() else 0
+        return 2 if self.done(folder) else 1 if (folder/"store"/".preprocessing.part"/"ledger.jsonl").exists() else 0
 
 
 def ask(database, question):
