@@ -232,8 +232,8 @@ def complex_functions(root):
     if not package.is_dir(): return 0
     ruff = Path(sys.executable).parent/"ruff"
     limit = f"lint.mccabe.max-complexity={COMPLEXITY}"
-    words = [ruff, "check", "--isolated", "--no-cache", "--select=C901", "--config", limit, "--output-format=json", package]
-    done = subprocess.run(list(map(str, words)), capture_output=True, text=True)
+    words = ["check", "--isolated", "--no-cache", "--select=C901", "--config", limit, "--output-format=json"]
+    done = subprocess.run([str(ruff), *words, str(package)], capture_output=True, text=True)
     if done.returncode > 1: raise SystemExit(f"ruff failed: {done.stderr.strip()}")
     return len(json.loads(done.stdout))
 
@@ -276,6 +276,7 @@ def measure(notebooks, root):
     code = [line for cell in cells if cell.kind == "code" for line in cell.source.splitlines()]
     functions = [node for cell in cells for node in cell.definitions
                  if node.name in cell.public and not isinstance(node, ast.ClassDef)]
+    counts = [parameters(node) for node in functions]
     return {
         "notebooks": len(notebooks),
         "export cells": len(exported),
@@ -289,7 +290,7 @@ def measure(notebooks, root):
         f"code lines above {WIDTH} characters": sum(len(line) > WIDTH for line in code),
         "public names": sum(len(cell.public) for cell in cells),
         f"functions with McCabe above {COMPLEXITY}": complex_functions(root),
-        "parameters of a public function, mean": round(statistics.fmean(map(parameters, functions)), 2) if functions else 0,
+        "parameters of a public function, mean": round(statistics.fmean(counts or [0]), 2),
     }
 
 
