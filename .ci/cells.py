@@ -324,7 +324,7 @@ def main():
     else:
         for name, value in measures.items():
             print(f"{name:42} {f'{value:.0%}' if name.startswith('share') else value:>8}")
-        print(*wrong, sep="\n")
+        for message in wrong: print(message)
     return int(bool(wrong))
 
 

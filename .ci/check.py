@@ -7,7 +7,6 @@ import argparse
 import os
 import re
 import shutil
-import signal
 import subprocess
 import sys
 import tempfile
@@ -16,12 +15,15 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
+import psutil
+
 ROOT = Path(__file__).resolve().parents[1]
 BIN = Path(sys.executable).parent
 ENVIRONMENT = dict(os.environ, PATH=f"{BIN}{os.pathsep}{os.environ['PATH']}", MPLBACKEND="agg", OMP_NUM_THREADS="1")
 ENVIRONMENT.pop("PYTHONDONTWRITEBYTECODE", None) # or each of some hundred processes would compile torch anew
 ENVIRONMENT["PYTHONUNBUFFERED"] = "1" # so that what was printed before a timeout is known
 TIMEOUT, NOTEBOOKS_TIMEOUT = 900, 2400 # seconds for one program, for all notebooks: a hang is a failure
+MOST_OUTPUT = 12_000 # characters that are shown of what failed
 KILL = ["benchmarks/kill.py", "--kills", 0, "--row", 2, "--seed", 1, "--only"]
 # What takes long comes first, so that no core is idle at the end.
 SCRIPTS = {
@@ -35,7 +37,7 @@ SCRIPTS = {
 PAGES = {"the documentation": "pages", "MLflow's pages": "ui", "the report": "report",
          "the page to try pictures": "app"}
 STYLE = {
-    "ruff finds nothing": ["ruff", "check", "."],
+    "ruff finds nothing": ["ruff", "check", ".", "--output-format", "concise"],
     "imports go down only": ["lint-imports", "--no-logo", "--no-cache"],
     "cells and stored outputs are as STYLE asks": ["python", ".ci/cells.py"],
 }
@@ -47,12 +49,13 @@ def run(words, cwd=ROOT, path=None, timeout=TIMEOUT):
     environment = ENVIRONMENT | ({"PYTHONPATH": str(path)} if path else {})
     process = subprocess.Popen([str(BIN/words[0]), *map(str, words[1:])], cwd=cwd, env=environment, text=True,
                                errors="replace", stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                               stderr=subprocess.STDOUT, start_new_session=True)
+                               stderr=subprocess.STDOUT)
     try:
         output, _ = process.communicate(timeout=timeout)
         return process.returncode, output
     except subprocess.TimeoutExpired:
-        os.killpg(process.pid, signal.SIGKILL) # its workers too: they hold the pipe open
+        started = psutil.Process(process.pid)
+        for each in [*started.children(recursive=True), started]: each.kill() # its workers hold the pipe open
         output, _ = process.communicate()
         return 1, f"{output}\nstopped after {timeout} s"
 
@@ -133,7 +136,8 @@ def notebooks(report, words=()):
         wrong = "" if str(path) in completed else "it was started and not completed."
         if path.name in failed: wrong = "see the output of nbdev_test below."
         report(str(path.relative_to(folder)), int(bool(wrong)), wrong, float(seconds.get(path.name, 0)))
-    report("nbdev_test in a fresh clone", code, output, wall)
+    errors = re.sub(r"^(Starting|- Completed) .*\n", "", output, flags=re.M)
+    report("nbdev_test in a fresh clone", code, errors, wall)
     report("notebooks leave no file behind", int(bool(left)), f"changed or left: {', '.join(left)}", 0)
 
 
@@ -145,7 +149,7 @@ class Report:
 
     def __call__(self, name, code, output, seconds):
         print(f"{'FAILED' if code else 'passed'}  {seconds:6.1f} s  {name}", flush=True)
-        if code: print(output[-6000:], flush=True)
+        if code: print(output[-MOST_OUTPUT:], flush=True)
         self.passed, self.failed = self.passed + (not code), self.failed + bool(code)
 
     def run_all(self, checks):
