@@ -12,6 +12,7 @@ import sys
 import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
@@ -55,7 +56,8 @@ def run(words, cwd=ROOT, path=None, timeout=TIMEOUT):
         return process.returncode, output
     except subprocess.TimeoutExpired:
         started = psutil.Process(process.pid)
-        for each in [*started.children(recursive=True), started]: each.kill() # its workers hold the pipe open
+        for each in [*started.children(recursive=True), started]: # its workers hold the pipe open
+            with suppress(psutil.NoSuchProcess): each.kill()
         output, _ = process.communicate()
         return 1, f"{output}\nstopped after {timeout} s"
 
