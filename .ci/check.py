@@ -23,7 +23,8 @@ BIN = Path(sys.executable).parent
 ENVIRONMENT = dict(os.environ, PATH=f"{BIN}{os.pathsep}{os.environ['PATH']}", MPLBACKEND="agg", OMP_NUM_THREADS="1")
 ENVIRONMENT.pop("PYTHONDONTWRITEBYTECODE", None) # or each of some hundred processes would compile torch anew
 ENVIRONMENT["PYTHONUNBUFFERED"] = "1" # so that what was printed before a timeout is known
-TIMEOUT, NOTEBOOKS_TIMEOUT = 900, 2400 # seconds for one program, for all notebooks: a hang is a failure
+# Seconds for one program, and for the notebooks of each run: a hang is a failure.
+TIMEOUT, FAST_TIMEOUT, PARALLEL_TIMEOUT, SERIAL_TIMEOUT = 900, 600, 1500, 2400
 MOST_OUTPUT = 12_000 # characters that are shown of what failed
 KILL = ["benchmarks/kill.py", "--kills", 0, "--row", 2, "--seed", 1, "--only"]
 # What takes long comes first, so that no core is idle at the end.
@@ -120,23 +121,30 @@ def one_process_elsewhere():
         folder, elsewhere = fresh_clone(Path(folder)/"tree"), Path(folder)/"elsewhere"
         elsewhere.mkdir()
         words = ["nbdev_test", "--path", folder/"nbs", "--n_workers", 0, "--do_print"]
-        return run(words, elsewhere, folder, NOTEBOOKS_TIMEOUT)
+        return run(words, elsewhere, folder, SERIAL_TIMEOUT)
 
 
-def notebooks(report, words=()):
+def failed_notebooks(output):
+    """Paths of notebooks that nbdev_test says failed, by their error, and names, by its list at the end."""
+    paths = set(re.findall(r"\b\w+ in (/.+?\.ipynb):\n=", output))
+    names = set(re.findall(r"^\t(.+\.ipynb)$", output, re.M))
+    return paths, names - {Path(path).name for path in paths}
+
+
+def notebooks(report, words, timeout):
     """Run plain `nbdev_test` in a fresh clone and report each notebook, the run, and what it left behind."""
     with tempfile.TemporaryDirectory() as folder:
         folder = fresh_clone(Path(folder).resolve()/"tree")
         before, start = contents(folder), time.monotonic()
-        code, output = run(["nbdev_test", "--do_print", "--timing", *words], folder, folder, NOTEBOOKS_TIMEOUT)
+        code, output = run(["nbdev_test", "--do_print", "--timing", *words], folder, folder, timeout)
         wall = time.monotonic() - start
         left = changes(before, contents(folder))
-    failed = set(re.findall(r"^\t(.+\.ipynb)$", output, re.M))
+    failed_paths, failed_names = failed_notebooks(output)
     seconds = dict(re.findall(r"^(.+\.ipynb): (\d+) secs$", output, re.M)) # nbdev prints them where all passed
     completed = set(re.findall(r"- Completed (.+?\.ipynb)", output))
     for path in map(Path, sorted(set(re.findall(r"Starting (.+?\.ipynb)", output)))):
         wrong = "" if str(path) in completed else "it was started and not completed."
-        if path.name in failed: wrong = "see the output of nbdev_test below."
+        if str(path) in failed_paths or path.name in failed_names: wrong = "see the output of nbdev_test below."
         report(str(path.relative_to(folder)), int(bool(wrong)), wrong, float(seconds.get(path.name, 0)))
     errors = re.sub(r"^(Starting|- Completed) .*\n", "", output, flags=re.M)
     report("nbdev_test in a fresh clone", code, errors, wall)
@@ -188,7 +196,8 @@ def main():
     fast = parser.parse_args().fast
     report = Report()
     report.run_all(programs(STYLE) | unchanged_files())
-    notebooks(report, FAST_NOTEBOOKS if fast else ())
+    if fast: notebooks(report, FAST_NOTEBOOKS, FAST_TIMEOUT)
+    else: notebooks(report, [], PARALLEL_TIMEOUT)
     if not fast: report.run_all(slow_checks())
     print(f"{report.passed} passed, {report.failed} failed")
     return int(report.failed > 0)
