@@ -6,7 +6,7 @@ PYTHON ?= $(shell for p in python3 python3.11 python3.12; do $$p -c 'import sys;
 # pip's own find-links are passed on, so that a CPU build of torch offered there is taken.
 UV := UV_FIND_LINKS="$${UV_FIND_LINKS:-$$PIP_FIND_LINKS}" $(BIN)/uv pip install --quiet --python $(BIN)/python
 
-.PHONY: help setup demo test prepare export readme docs execute ui clean
+.PHONY: help setup hooks demo check lint test prepare export readme docs dist execute ui clean
 
 help: ## show this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | column -t -s "$$(printf '\t')"
@@ -19,12 +19,24 @@ setup: .venv/.complete ## make .venv with everything pinned in requirements.txt
 	$(BIN)/python -m pip install --quiet uv==0.13.9
 	$(UV) -r requirements.txt --override overrides.txt
 	$(UV) --no-deps --no-build-isolation -e .
+	$(BIN)/python .ci/hooks.py
 	touch $@
+
+hooks: setup ## set up Git's hooks again, as setup did
+	$(BIN)/python .ci/hooks.py
 
 demo: setup ## the whole way on simulated galaxies, ends in demo/report.html
 	$(BIN)/galaxy-demo --overwrite
 
-test: setup ## run every notebook as a test, and the checks on the tree
+check: setup ## the fast lane, minutes: style, imports, cells, files, the notebooks of core, data and loss
+	$(BIN)/python .ci/check.py --fast
+
+lint: setup ## style alone, seconds: ruff, imports, cells and stored outputs
+	$(BIN)/ruff check .
+	$(BIN)/lint-imports --no-logo --no-cache
+	$(BIN)/python .ci/cells.py
+
+test: setup ## everything, half an hour: every notebook as a test, and the checks on the tree
 	$(BIN)/python .ci/check.py
 
 export: setup ## write the package from the notebooks
@@ -36,14 +48,20 @@ readme: setup ## write README.md from nbs/index.ipynb
 docs: setup ## the documentation site, _docs/site/index.html; no Quarto needed
 	$(BIN)/python docs/build.py
 
+dist: setup ## wheel and source distribution, as a release takes them
+	rm -rf dist
+	$(BIN)/python -m build --no-isolation
+	$(BIN)/twine check --strict dist/*
+
 execute: setup ## run each notebook in place, so that its stored output is fresh
 	for notebook in nbs/*.ipynb nbs/tutorials/*.ipynb; do $(BIN)/jupyter nbconvert --to notebook --execute --inplace $$notebook || exit 1; done
 	$(BIN)/nbdev_clean
 
-prepare: setup ## export, clean, test, README; fails if that changed the tree
+prepare: setup ## export, clean, README, lint, test; fails if that changed the tree
 	$(BIN)/nbdev_export
 	$(BIN)/nbdev_clean
 	$(BIN)/python .ci/readme.py
+	@$(MAKE) --no-print-directory lint
 	$(BIN)/python .ci/check.py
 	@git diff --exit-code --stat || { echo "The tree changed: look at the difference and commit it."; exit 1; }
 
@@ -54,4 +72,4 @@ ui: setup ## MLflow's pages, for this machine only: runs, curves, models; PORT=â
 	exec $(BIN)/mlflow ui --host 127.0.0.1 --port $(PORT) --backend-store-uri "$${MLFLOW_TRACKING_URI:-sqlite:///mlflow.db}"
 
 clean: ## remove what the demo and builds made (not data/, runs/ or .venv)
-	rm -rf demo build dist _proc _docs *.egg-info
+	rm -rf demo build dist _proc _docs *.egg-info .ruff_cache .import_linter_cache

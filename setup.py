@@ -7,7 +7,12 @@ from setuptools import find_packages, setup
 parser = ConfigParser(delimiters=["="])
 parser.read(Path(__file__).parent / "settings.ini", encoding="utf-8")
 settings = parser["DEFAULT"]
-wanted = lambda *kinds: [name for kind in kinds for name in settings[f"{kind}_requirements"].split()]
+
+
+def wanted(*kinds):
+    """The requirements of some extras together."""
+    return [name for kind in kinds for name in settings[f"{kind}_requirements"].split()]
+
 
 setup(
     name=settings["lib_name"],
@@ -22,7 +27,12 @@ setup(
     packages=find_packages(include=["galaxy_classifier", "galaxy_classifier.*"]),
     python_requires=f">={settings['min_python']}",
     install_requires=settings["requirements"].split(),
-    extras_require={"predict": wanted("predict"), "app": wanted("predict", "app"), "train": wanted("predict", "app", "train"), "dev": wanted("predict", "app", "train", "dev")},
+    extras_require={
+        "predict": wanted("predict"),
+        "app": wanted("predict", "app"),
+        "train": wanted("predict", "app", "train"),
+        "dev": wanted("predict", "app", "train", "dev"),
+    },
     entry_points={
         "console_scripts": settings["console_scripts"].strip().splitlines(),
         "nbdev": [f"{settings['lib_name']}={settings['lib_name']}._modidx:d"],

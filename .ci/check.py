@@ -1,98 +1,206 @@
-"""Run every notebook as a test and check the tree; closes with `N passed, M failed`."""
-import filecmp
+"""Run every notebook as a test and check the tree; closes with `N passed, M failed`.
+
+python .ci/check.py             # all: under 40 minutes on two cores
+python .ci/check.py --fast      # what a commit needs: style, imports, cells, core, data and loss; under 3 minutes
+"""
+import argparse
 import os
+import re
 import shutil
 import subprocess
 import sys
 import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
+
+import psutil
 
 ROOT = Path(__file__).resolve().parents[1]
 BIN = Path(sys.executable).parent
 ENVIRONMENT = dict(os.environ, PATH=f"{BIN}{os.pathsep}{os.environ['PATH']}", MPLBACKEND="agg", OMP_NUM_THREADS="1")
 ENVIRONMENT.pop("PYTHONDONTWRITEBYTECODE", None) # or each of some hundred processes would compile torch anew
-TIMEOUT = 900 # seconds for one notebook: a hang is a failure
+ENVIRONMENT["PYTHONUNBUFFERED"] = "1" # so that what was printed before a timeout is known
+# Seconds for one program, and for the notebooks of each run: a hang is a failure.
+TIMEOUT, FAST_TIMEOUT, PARALLEL_TIMEOUT, SERIAL_TIMEOUT = 900, 600, 1500, 2400
+MOST_OUTPUT = 12_000 # characters that are shown of what failed
+KILL = ["benchmarks/kill.py", "--kills", 0, "--row", 2, "--seed", 1, "--only"]
 # What takes long comes first, so that no core is idle at the end.
 SCRIPTS = {
-    "a training and a search that are killed end like others": ["benchmarks/kill.py", "--only", "train", "search", "--kills", 0, "--row", 2, "--seed", 1],
+    "a training and a search that are killed end like others": [*KILL, "train", "search"],
     "two processes train as one run": ["benchmarks/devices.py"],
     "a tracking server that is killed misses nothing": ["benchmarks/server.py", "--epochs", 8, "--away", 2],
     "the commands of README and home page work": ["benchmarks/quickstart.py"],
     "wheel and source distribution install and run": ["benchmarks/release.py"],
-    "a classification that is killed ends like another": ["benchmarks/kill.py", "--only", "predict", "--kills", 0, "--row", 2, "--seed", 1, "--count", 600],
+    "a classification that is killed ends like another": [*KILL, "predict", "--count", 600],
 }
-PAGES = {"the documentation": "pages", "MLflow's pages": "ui", "the report": "report", "the page to try pictures": "app"}
+PAGES = {"the documentation": "pages", "MLflow's pages": "ui", "the report": "report",
+         "the page to try pictures": "app"}
+STYLE = {
+    "ruff finds nothing": ["ruff", "check", ".", "--output-format", "concise"],
+    "imports go down only": ["lint-imports", "--no-logo", "--no-cache"],
+    "cells and stored outputs are as STYLE asks": ["python", ".ci/cells.py"],
+}
+FAST_NOTEBOOKS = ["--file_re", "^(00|01|03)", "--skip_folder_re", r"^([_.]|tests|tutorials)"]
 
 
-def run(words, cwd=ROOT):
-    """Run a program of the environment; returns its exit code and what it printed."""
+def run(words, cwd=ROOT, path=None, timeout=TIMEOUT):
+    """Run a program of the environment, with `path` for imports; returns its exit code and what it printed."""
+    environment = ENVIRONMENT | ({"PYTHONPATH": str(path)} if path else {})
+    process = subprocess.Popen([str(BIN/words[0]), *map(str, words[1:])], cwd=cwd, env=environment, text=True,
+                               errors="replace", stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                               stderr=subprocess.STDOUT)
     try:
-        done = subprocess.run([str(BIN/words[0]), *map(str, words[1:])], cwd=cwd, env=ENVIRONMENT, text=True,
-                              stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=TIMEOUT)
-        return done.returncode, done.stdout
-    except subprocess.TimeoutExpired as error:
-        return 1, f"{error.stdout or ''}\nstopped after {TIMEOUT} s"
+        output, _ = process.communicate(timeout=timeout)
+        return process.returncode, output
+    except subprocess.TimeoutExpired:
+        started = psutil.Process(process.pid)
+        for each in [*started.children(recursive=True), started]: # its workers hold the pipe open
+            with suppress(psutil.NoSuchProcess): each.kill()
+        output, _ = process.communicate()
+        return 1, f"{output}\nstopped after {timeout} s"
 
 
-def copy_of_tree(folder):
-    """The files that git knows, copied as they are in the working tree."""
-    names = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.split("\0")
-    for name in filter(None, names):
+def git(*words):
+    """What git prints about this tree."""
+    return subprocess.run(["git", *words], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+
+
+def fresh_clone(folder):
+    """A clone whose files are those of the working tree: what git knows or would take, changes included."""
+    git("clone", "--quiet", str(ROOT), str(folder))
+    for name in filter(None, git("ls-files", "-z", "--cached", "--others", "--exclude-standard").split("\0")):
         if (ROOT/name).is_file():
             (folder/name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(ROOT/name, folder/name)
+        else: (folder/name).unlink(missing_ok=True)
     return folder
 
 
-def unchanged(words, pattern):
-    """A check: running `words` in a copy of the tree must leave the files of `pattern` as they are."""
+def contents(folder, pattern="**/*"):
+    """The bytes of each file of `pattern` under a folder, by its path; without Git's own and Python's caches."""
+    found = {path.relative_to(folder): path for path in folder.glob(pattern) if path.is_file()}
+    return {name: path.read_bytes() for name, path in found.items() if not {".git", "__pycache__"} & set(name.parts)}
+
+
+def changes(before, after):
+    """Names of files that are in one only, or differ."""
+    return [str(name) for name in sorted(before.keys() | after.keys()) if before.get(name) != after.get(name)]
+
+
+def unchanged(words, pattern, afresh=False):
+    """A check: running `words` in a fresh clone leaves the files of `pattern` as they are, or makes them `afresh`."""
     def check():
         with tempfile.TemporaryDirectory() as folder:
-            folder = copy_of_tree(Path(folder))
-            code, output = run(words, folder)
+            folder = fresh_clone(Path(folder)/"tree")
+            before = contents(folder, pattern)
+            if afresh:
+                for name in before: (folder/name).unlink()
+            code, output = run(words, folder, folder)
             if code: return code, output
-            names = {path.relative_to(tree) for tree in (ROOT, folder) for path in tree.glob(pattern)
-                     if path.is_file() and not path.name.startswith((".", "_.")) }
-            changed = [str(name) for name in sorted(names)
-                       if not ((ROOT/name).is_file() and (folder/name).is_file() and filecmp.cmp(ROOT/name, folder/name, shallow=False))]
-            return int(bool(changed)), f"{' '.join(map(str, words))} changes {changed}" if changed else ""
+            changed = changes(before, contents(folder, pattern))
+            return int(bool(changed)), f"{' '.join(map(str, words))} changes {', '.join(changed)}"
     return check
 
 
-def notebook(path):
-    """A check: the notebook runs from top to bottom."""
-    return lambda: run(["nbdev_test", "--path", path, "--n_workers", 0, "--do_print"])
+def unchanged_files():
+    """Checks that what is written from the notebooks is what they say."""
+    package = "galaxy_classifier/**/*.py"
+    return {
+        "the package is what the notebooks export": unchanged(["nbdev_export"], package, afresh=True),
+        "notebooks are clean": unchanged(["nbdev_clean"], "nbs/**/*.ipynb"),
+        "README is what nbs/index.ipynb says": unchanged(["python", ".ci/readme.py"], "README.md"),
+    }
+
+
+def one_process_elsewhere():
+    """A check: all notebooks pass one after the other in one process, started from another working directory."""
+    with tempfile.TemporaryDirectory() as folder:
+        folder, elsewhere = fresh_clone(Path(folder)/"tree"), Path(folder)/"elsewhere"
+        elsewhere.mkdir()
+        words = ["nbdev_test", "--path", folder/"nbs", "--n_workers", 0, "--do_print"]
+        return run(words, elsewhere, folder, SERIAL_TIMEOUT)
+
+
+def failed_notebooks(output):
+    """Paths of notebooks that nbdev_test says failed, by their error, and names, by its list at the end."""
+    paths = set(re.findall(r"\b\w+ in (/.+?\.ipynb):\n=", output))
+    names = set(re.findall(r"^\t(.+\.ipynb)$", output, re.M))
+    return paths, names - {Path(path).name for path in paths}
+
+
+def notebooks(report, words, timeout):
+    """Run plain `nbdev_test` in a fresh clone and report each notebook, the run, and what it left behind."""
+    with tempfile.TemporaryDirectory() as folder:
+        folder = fresh_clone(Path(folder).resolve()/"tree")
+        before, start = contents(folder), time.monotonic()
+        code, output = run(["nbdev_test", "--do_print", "--timing", *words], folder, folder, timeout)
+        wall = time.monotonic() - start
+        left = changes(before, contents(folder))
+    failed_paths, failed_names = failed_notebooks(output)
+    seconds = dict(re.findall(r"^(.+\.ipynb): (\d+) secs$", output, re.M)) # nbdev prints them where all passed
+    completed = set(re.findall(r"- Completed (.+?\.ipynb)", output))
+    for path in map(Path, sorted(set(re.findall(r"Starting (.+?\.ipynb)", output)))):
+        wrong = "" if str(path) in completed else "it was started and not completed."
+        if str(path) in failed_paths or path.name in failed_names: wrong = "see the output of nbdev_test below."
+        report(str(path.relative_to(folder)), int(bool(wrong)), wrong, float(seconds.get(path.name, 0)))
+    errors = re.sub(r"^(Starting|- Completed) .*\n", "", output, flags=re.M)
+    report("nbdev_test in a fresh clone", code, errors, wall)
+    report("notebooks leave no file behind", int(bool(left)), f"changed or left: {', '.join(left)}", 0)
+
+
+class Report:
+    """Prints each result as it comes, and counts."""
+
+    def __init__(self):
+        self.passed = self.failed = 0
+
+    def __call__(self, name, code, output, seconds):
+        print(f"{'FAILED' if code else 'passed'}  {seconds:6.1f} s  {name}", flush=True)
+        if code: print(output[-MOST_OUTPUT:], flush=True)
+        self.passed, self.failed = self.passed + (not code), self.failed + bool(code)
+
+    def run_all(self, checks):
+        """Run checks, two at a time; each returns a code, 0 when it passed, and what to print when it did not."""
+        def timed(check):
+            start = time.monotonic()
+            return *check(), time.monotonic() - start
+
+        with ThreadPoolExecutor(2) as pool:
+            pending = {name: pool.submit(timed, check) for name, check in checks.items()}
+            for name, future in pending.items(): self(name, *future.result())
+
+
+def programs(table):
+    """A check for each entry: the program ends with 0."""
+    return {name: partial(run, words) for name, words in table.items()}
+
+
+def slow_checks():
+    """What takes minutes: notebooks in one process, kills, several processes, releases, pages."""
+    checks = {"nbdev_test in one process, from another directory": one_process_elsewhere}
+    checks |= programs({name: ["python", *words] for name, words in SCRIPTS.items()})
+    if shutil.which("chromium") and shutil.which("chromedriver"):
+        pages = {f"{name} in a browser": ["python", f"benchmarks/{script}.py"] for name, script in PAGES.items()}
+        return checks | programs(pages)
+    print("pages are not looked at in a browser: that needs chromium and chromium-driver", flush=True)
+    return checks | programs({"the documentation builds": ["python", "docs/build.py"]})
 
 
 def main():
-    """Run all checks, two at a time."""
-    checks = {name: (lambda words=words: run(["python", *words])) for name, words in SCRIPTS.items()}
-    if shutil.which("chromium") and shutil.which("chromedriver"):
-        checks |= {f"{name} in a browser": (lambda script=script: run(["python", f"benchmarks/{script}.py"])) for name, script in PAGES.items()}
-    else:
-        print("pages are not looked at in a browser: that needs chromium and chromium-driver", flush=True)
-        checks["the documentation builds"] = lambda: run(["python", "docs/build.py"])
-    notebooks = [path for path in sorted((ROOT/"nbs").rglob("*.ipynb")) if not path.name.startswith("_") and ".ipynb_checkpoints" not in path.parts]
-    checks |= {str(path.relative_to(ROOT)): notebook(path) for path in notebooks}
-    checks["the package is what the notebooks export"] = unchanged(["nbdev_export"], "galaxy_classifier/*.py")
-    checks["notebooks are clean"] = unchanged(["nbdev_clean"], "nbs/**/*.ipynb")
-    checks["README is what nbs/index.ipynb says"] = unchanged(["python", ".ci/readme.py"], "README.md")
-    failed = 0
-
-    def timed(check):
-        start = time.monotonic()
-        return *check(), time.monotonic() - start
-
-    with ThreadPoolExecutor(2) as pool:
-        pending = {name: pool.submit(timed, check) for name, check in checks.items()}
-        for name, future in pending.items():
-            code, output, seconds = future.result()
-            print(f"{'FAILED' if code else 'passed'}  {seconds:6.1f} s  {name}", flush=True)
-            if code: failed += 1; print(output[-6000:], flush=True)
-    print(f"{len(checks) - failed} passed, {failed} failed")
-    return int(failed > 0)
+    """Run the checks; returns the exit code."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--fast", action="store_true", help="style, imports, cells, and the first chapters' notebooks")
+    fast = parser.parse_args().fast
+    report = Report()
+    report.run_all(programs(STYLE) | unchanged_files())
+    if fast: notebooks(report, FAST_NOTEBOOKS, FAST_TIMEOUT)
+    else: notebooks(report, [], PARALLEL_TIMEOUT)
+    if not fast: report.run_all(slow_checks())
+    print(f"{report.passed} passed, {report.failed} failed")
+    return int(report.failed > 0)
 
 
 if __name__ == "__main__":
