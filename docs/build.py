@@ -5,6 +5,7 @@ python docs/build.py --open     # and show it
 
 Quarto is not needed. Where it is installed, `nbdev_docs` builds its own site from the same notebooks.
 """
+
 import argparse
 import re
 import shutil
@@ -20,8 +21,8 @@ from nbdev.serve import proc_nbs
 from structure import draw_structure
 
 ROOT = Path(__file__).resolve().parents[1]
-SOURCE, SITE = ROOT/"_docs"/"source", ROOT/"_docs"/"site"
-PAGES = ROOT/"docs"/"pages"
+SOURCE, SITE = ROOT / "_docs" / "source", ROOT / "_docs" / "site"
+PAGES = ROOT / "docs" / "pages"
 TREE = "```{toctree}\n:hidden:\n\ncourse\ntutorials\nstructure\napi\nglossary\nlimits\ncontributing\nchangelog\n```"
 
 
@@ -37,7 +38,8 @@ def visible(cell):
     directives = [line for line in cell.source.splitlines() if line.startswith("#|")]
     cell.source = "\n".join(line for line in cell.source.splitlines() if not line.startswith("#|")).strip()
     tags = []
-    if any("echo: false" in line for line in directives) or cell.source.startswith("show_doc("): tags.append("remove-input")
+    if any("echo: false" in line for line in directives) or cell.source.startswith("show_doc("):
+        tags.append("remove-input")
     cell.metadata = {"tags": tags} if tags else {}
     return cell
 
@@ -45,7 +47,7 @@ def visible(cell):
 def links(text):
     """Links between notebooks: nbdev's are to .html pages and to .ipynb files; Sphinx wants the latter."""
     text = re.sub(r"\]\((?!https?:)([\w/.]+)\.html(#[^)]*)?\)", r"](\1.ipynb\2)", text)
-    text = re.sub(r"\{target=\"_blank\"[^}]*\}", "{.source}", text) # nbdev's link to the code
+    text = re.sub(r"\{target=\"_blank\"[^}]*\}", "{.source}", text)  # nbdev's link to the code
     return re.sub(r"<a\s[^>]*></a>", "", text)
 
 
@@ -53,12 +55,16 @@ def convert(path, target):
     """One processed notebook to a page; returns its title and subtitle."""
     notebook = nbformat.read(path, as_version=4)
     title = front_matter(notebook)
-    notebook.cells = [visible(cell) if cell.cell_type == "code" else cell for cell in notebook.cells if cell.cell_type != "raw"]
+    notebook.cells = [
+        visible(cell) if cell.cell_type == "code" else cell for cell in notebook.cells if cell.cell_type != "raw"
+    ]
     notebook.cells = [cell for cell in notebook.cells if cell.source.strip() or cell.get("outputs")]
     for cell in notebook.cells:
-        if cell.cell_type == "markdown": cell.source = links(cell.source)
+        if cell.cell_type == "markdown":
+            cell.source = links(cell.source)
         for output in cell.get("outputs", []):
-            if "text/markdown" in output.get("data", {}): output.data = {"text/markdown": links(output.data["text/markdown"].removeprefix("---\n"))}
+            if "text/markdown" in output.get("data", {}):
+                output.data = {"text/markdown": links(output.data["text/markdown"].removeprefix("---\n"))}
     target.parent.mkdir(parents=True, exist_ok=True)
     nbformat.write(notebook, target)
     return title
@@ -71,28 +77,34 @@ def list_pages(page, titles):
     wanted = [name for name in titles if any(Path(name).match(pattern) for pattern in named if pattern)]
     wanted.sort(key=lambda name: named.index(name) if name in named else 0)
     rows = "".join(f"| [{titles[name][0]}]({name}.ipynb) | {titles[name][1]} |\n" for name in wanted)
-    page.write_text(text.replace("```{toctree}\n", f"| | |\n|---|---|\n{rows}\n```{{toctree}}\n:hidden:\n", 1), encoding="utf-8")
+    page.write_text(
+        text.replace("```{toctree}\n", f"| | |\n|---|---|\n{rows}\n```{{toctree}}\n:hidden:\n", 1), encoding="utf-8"
+    )
 
 
 def collect():
     """All pages into one folder."""
-    shutil.rmtree(ROOT/"_docs", ignore_errors=True); shutil.rmtree(ROOT/"_proc", ignore_errors=True)
+    shutil.rmtree(ROOT / "_docs", ignore_errors=True)
+    shutil.rmtree(ROOT / "_proc", ignore_errors=True)
     SOURCE.mkdir(parents=True)
     proc_nbs(n_workers=1)
-    names = [path.relative_to(ROOT/"_proc") for path in sorted((ROOT/"_proc").rglob("*.ipynb"))]
-    names = [name for name in names if name.parts[0] != "tests"] # they prove, and have nothing to show
-    titles = {name.with_suffix("").as_posix(): convert(ROOT/"_proc"/name, SOURCE/name) for name in names}
-    home = nbformat.read(SOURCE/"index.ipynb", as_version=4)
+    names = [path.relative_to(ROOT / "_proc") for path in sorted((ROOT / "_proc").rglob("*.ipynb"))]
+    names = [name for name in names if name.parts[0] != "tests"]  # they prove, and have nothing to show
+    titles = {name.with_suffix("").as_posix(): convert(ROOT / "_proc" / name, SOURCE / name) for name in names}
+    home = nbformat.read(SOURCE / "index.ipynb", as_version=4)
     home.cells.append(nbformat.v4.new_markdown_cell(TREE, id="tree"))
-    nbformat.write(home, SOURCE/"index.ipynb")
-    shutil.copytree(ROOT/"nbs"/"images", SOURCE/"images")
+    nbformat.write(home, SOURCE / "index.ipynb")
+    shutil.copytree(ROOT / "nbs" / "images", SOURCE / "images")
     shutil.copytree(PAGES, SOURCE, dirs_exist_ok=True)
-    for name in ("course.md", "tutorials.md"): list_pages(SOURCE/name, titles)
-    for name in ("conf.py", "formulas.py", "style.css", "favicon.svg"): shutil.copy(ROOT/"docs"/name, SOURCE)
-    for name in ("CONTRIBUTING.md", "CHANGELOG.md"): shutil.copy(ROOT/name, SOURCE/name.lower())
-    (SOURCE/"api.md").write_text(api_page(ROOT), encoding="utf-8")
-    draw_structure(ROOT/"galaxy_classifier", SOURCE/"images"/"structure.svg")
-    shutil.rmtree(ROOT/"_proc")
+    for name in ("course.md", "tutorials.md"):
+        list_pages(SOURCE / name, titles)
+    for name in ("conf.py", "formulas.py", "style.css", "favicon.svg"):
+        shutil.copy(ROOT / "docs" / name, SOURCE)
+    for name in ("CONTRIBUTING.md", "CHANGELOG.md"):
+        shutil.copy(ROOT / name, SOURCE / name.lower())
+    (SOURCE / "api.md").write_text(api_page(ROOT), encoding="utf-8")
+    draw_structure(ROOT / "galaxy_classifier", SOURCE / "images" / "structure.svg")
+    shutil.rmtree(ROOT / "_proc")
 
 
 def main():
@@ -102,10 +114,12 @@ def main():
     words = parser.parse_args()
     collect()
     done = subprocess.run([sys.executable, "-m", "sphinx", "-W", "--keep-going", "-q", "-b", "html", SOURCE, SITE])
-    if done.returncode: sys.exit(done.returncode)
+    if done.returncode:
+        sys.exit(done.returncode)
     size = sum(path.stat().st_size for path in SITE.rglob("*") if path.is_file())
-    print(f"{SITE.relative_to(ROOT)}/index.html: {len(list(SITE.rglob('*.html')))} pages, {size/1e6:.0f} MB")
-    if words.open: webbrowser.open((SITE/"index.html").as_uri())
+    print(f"{SITE.relative_to(ROOT)}/index.html: {len(list(SITE.rglob('*.html')))} pages, {size / 1e6:.0f} MB")
+    if words.open:
+        webbrowser.open((SITE / "index.html").as_uri())
 
 
 if __name__ == "__main__":

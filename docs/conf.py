@@ -1,20 +1,21 @@
 """Sphinx: everything that is not in settings.ini."""
+
 import sys
 from configparser import ConfigParser
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parent)) # for formulas.py
+sys.path.insert(0, str(Path(__file__).parent))  # for formulas.py
 parser = ConfigParser(delimiters=["="])
-parser.read(Path(__file__).resolve().parents[2]/"settings.ini", encoding="utf-8")
+parser.read(Path(__file__).resolve().parents[2] / "settings.ini", encoding="utf-8")
 settings = parser["DEFAULT"]
 
 project, author, release = settings["title"], settings["author"], settings["version"]
 copyright = settings["copyright"]
 extensions = ["myst_nb", "sphinx_copybutton", "formulas"]
 html_math_renderer = "mathml"
-nb_execution_mode = "off" # notebooks keep the output that they were committed with; the tests run them
+nb_execution_mode = "off"  # notebooks keep the output that they were committed with; the tests run them
 nb_merge_streams = True
-nb_render_markdown_format = "myst" # so that the source links of nbdev get their attributes
+nb_render_markdown_format = "myst"  # so that the source links of nbdev get their attributes
 myst_enable_extensions = ["dollarmath", "amsmath", "deflist", "attrs_inline"]
 myst_heading_anchors = 3
 suppress_warnings = ["mystnb.unknown_mime_type", "misc.highlighting_failure"]
@@ -22,7 +23,19 @@ html_theme = "pydata_sphinx_theme"
 html_title, html_static_path, html_css_files = project, ["style.css"], ["style.css"]
 html_favicon = "favicon.svg"
 html_show_sourcelink, html_copy_source = False, False
-html_theme_options = dict(github_url=settings["git_url"], navbar_align="left", show_toc_level=2, navigation_with_keys=True, show_prev_next=True, footer_start=["copyright"], footer_end=["theme-version"], secondary_sidebar_items=["page-toc"])
+html_theme_options = dict(
+    github_url=settings["git_url"],
+    navbar_align="left",
+    show_toc_level=2,
+    navigation_with_keys=True,
+    show_prev_next=True,
+    footer_start=["copyright"],
+    footer_end=["theme-version"],
+    secondary_sidebar_items=["page-toc"],
+)
 html_context = dict(default_mode="auto")
-html_sidebars = {name: [] for name in ("index", "api", "structure", "glossary", "limits", "contributing", "changelog", "search", "genindex")} # pages without pages below them
-html_use_index = False # the API page is the index
+html_sidebars = {
+    name: []
+    for name in ("index", "api", "structure", "glossary", "limits", "contributing", "changelog", "search", "genindex")
+}  # pages without pages below them
+html_use_index = False  # the API page is the index

@@ -1,4 +1,5 @@
-"""Formulas as MathML, which browsers draw by themselves: nothing is fetched from elsewhere, and nothing needs JavaScript."""
+"""Formulas as MathML, which browsers draw by themselves: nothing is fetched, and nothing needs JavaScript."""
+
 from docutils import nodes
 from latex2mathml.converter import convert
 
