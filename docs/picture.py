@@ -1,4 +1,4 @@
-"""The figure on the first page: galaxies of ten classes, without their stars, and what a steerable filter finds in them.
+"""The figure on the first page: galaxies, without their stars, and what a steerable filter finds in them.
 
 python docs/picture.py     # writes nbs/images/galaxies.jpg
 """

@@ -5,10 +5,10 @@
 # %% auto #0
 __all__ = []
 
-# %% ../../nbs/07_inference.ipynb #df7f6a99
+# %% ../../nbs/07_inference.ipynb #dc3037b1
 import lazy_loader
 
-# %% ../../nbs/07_inference.ipynb #34bc7cf0
+# %% ../../nbs/07_inference.ipynb #73f423fa
 __getattr__, __dir__, __all__ = lazy_loader.attach(__name__, submod_attrs={
     "inputs": ["ImageList", "list_images"],
     "classifier": ["Classifier", "Prediction", "load", "classify", "predict"],

@@ -5,10 +5,10 @@
 # %% auto #0
 __all__ = []
 
-# %% ../../nbs/04_model.ipynb #30451b79
+# %% ../../nbs/04_model.ipynb #4a98f1e3
 import lazy_loader
 
-# %% ../../nbs/04_model.ipynb #84ae4c74
+# %% ../../nbs/04_model.ipynb #bf528df3
 __getattr__, __dir__, __all__ = lazy_loader.attach(__name__, submod_attrs={
     "groups": ["GROUPS", "make_group", "make_fields", "SteerableConvolution", "ResidualBlock"],
     "networks": ["GalaxyNetwork", "build_model", "count_parameters", "compile_network", "summary"],

@@ -5,10 +5,10 @@
 # %% auto #0
 __all__ = []
 
-# %% ../../nbs/02_preprocessing.ipynb #5a0c6e7a
+# %% ../../nbs/02_preprocessing.ipynb #ef7fb488
 import lazy_loader
 
-# %% ../../nbs/02_preprocessing.ipynb #8345c14c
+# %% ../../nbs/02_preprocessing.ipynb #38ed5637
 __getattr__, __dir__, __all__ = lazy_loader.attach(__name__, submod_attrs={
     "photometry": ["find_galaxy", "measure_galaxy"],
     "morphology": ["MEASUREMENTS", "conselice1997", "cas_asymmetry", "rms_asymmetry", "measure_morphology"],

@@ -5,10 +5,10 @@
 # %% auto #0
 __all__ = []
 
-# %% ../../nbs/05_training.ipynb #11da02aa
+# %% ../../nbs/05_training.ipynb #c8eebef7
 import lazy_loader
 
-# %% ../../nbs/05_training.ipynb #446200a1
+# %% ../../nbs/05_training.ipynb #50067b59
 __getattr__, __dir__, __all__ = lazy_loader.attach(__name__, submod_attrs={
     "batches": ["GalaxyDataset", "make_loader"],
     "augmentation": ["Augment", "AUGMENTATIONS"],
