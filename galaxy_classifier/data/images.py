@@ -242,7 +242,7 @@ def report_resized(sides:Counter, size:int): # how many images of which side; wh
     other = sorted(set(sides) - {size})
     if not other: return
     count, largest = sum(sides[side] for side in other), f" to {other[-1]}" if other[1:] else ""
-    print(f"{count} images of other sizes ({other[0]}{largest} px) were resized to {size} px.")
+    print(f"{count} {'image' if count == 1 else 'images'} of other sizes ({other[0]}{largest} px) resized to {size} px.")
 
 # %% ../../nbs/01b_data.images.ipynb #cell-056
 def _with_star(file:Path) -> Path:
