@@ -241,8 +241,9 @@ def report_resized(sides:Counter, size:int): # how many images of which side; wh
     "Say once how many images had another size."
     other = sorted(set(sides) - {size})
     if not other: return
-    count, largest = sum(sides[side] for side in other), f" to {other[-1]}" if other[1:] else ""
-    print(f"{count} {'image' if count == 1 else 'images'} of other sizes ({other[0]}{largest} px) resized to {size} px.")
+    count = sum(sides[side] for side in other)
+    images, largest = "image" if count == 1 else "images", f" to {other[-1]}" if other[1:] else ""
+    print(f"{count} {images} of other sizes ({other[0]}{largest} px) resized to {size} px.")
 
 # %% ../../nbs/01b_data.images.ipynb #cell-056
 def _with_star(file:Path) -> Path:

@@ -35,7 +35,7 @@ def check_coordinates(
     if counts.max() > _MAX_AT_ONE_POSITION:
         place = places[:, counts.argmax()]
         raise GalaxyError(f"{counts.max():,} images are said to be at ra {place[0]}°, dec {place[1]}°; "
-                          f"expected at most {_MAX_AT_ONE_POSITION}: is that what the table holds where it knows no position?")
+                          f"expected at most {_MAX_AT_ONE_POSITION}. Is it what the table holds for unknown positions?")
     return rows
 
 # %% ../../nbs/01c_data.splits.ipynb #cell-011
