@@ -37,6 +37,7 @@ from server import SMALL
 from galaxy_classifier.core import GALAXY10_CLASSES
 from galaxy_classifier.data.download import PublishedFile
 from galaxy_classifier.data.simulation import simulate_galaxy, simulate_store
+from galaxy_classifier.jobs import Ledger
 from galaxy_classifier.model.checkpoints import read_checkpoint
 from galaxy_classifier.model.export import export_onnx
 from galaxy_classifier.model.networks import build_model
@@ -66,14 +67,20 @@ class Import(Job):
     def done(self, folder): return (folder/"store").exists()
 
     def kept(self, folder):
+<<<<<<< HEAD
         """What a killed run has left to resume from."""
         begun = folder/".store.part"/"begun.json"
         return f"{json.loads(begun.read_text())['done']} images" if begun.exists() else "nothing"
+=======
+        """What a killed run has left to go on from."""
+        rows = Ledger(folder/".store.part"/"ledger.jsonl", {}).results
+        return f"{sum(stop - start for start, stop in rows)} images" if rows else "nothing"
+>>>>>>> ch-a
 
     def phase(self, folder):
         """How far a first run has come: an index into `phases`."""
         part = folder/".store.part"
-        return 3 if self.done(folder) else 2 if (part/"manifest.json").exists() else 1 if (part/"begun.json").exists() else 0
+        return 3 if self.done(folder) else 2 if (part/"manifest.json").exists() else 1 if (part/"ledger.jsonl").exists() else 0
 
 
 class Fetch(Job):

@@ -5,10 +5,10 @@
 # %% auto #0
 __all__ = []
 
-# %% ../../nbs/07_inference.ipynb #dc3037b1
+# %% ../../nbs/07_inference.ipynb #e2ea92c0
 import lazy_loader
 
-# %% ../../nbs/07_inference.ipynb #73f423fa
+# %% ../../nbs/07_inference.ipynb #6d66ea2b
 __getattr__, __dir__, __all__ = lazy_loader.attach(__name__, submod_attrs={
     "inputs": ["ImageList", "list_images"],
     "classifier": ["Classifier", "Prediction", "load", "classify", "predict"],

@@ -5,10 +5,10 @@
 # %% auto #0
 __all__ = []
 
-# %% ../../nbs/05_training.ipynb #c8eebef7
+# %% ../../nbs/05_training.ipynb #2ca150c1
 import lazy_loader
 
-# %% ../../nbs/05_training.ipynb #50067b59
+# %% ../../nbs/05_training.ipynb #f97b37e5
 __getattr__, __dir__, __all__ = lazy_loader.attach(__name__, submod_attrs={
     "batches": ["GalaxyDataset", "make_loader"],
     "augmentation": ["Augment", "AUGMENTATIONS"],
