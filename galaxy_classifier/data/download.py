@@ -57,9 +57,9 @@ def _verify(path:Path, expected:PublishedFile):
     if expected.size not in (None, state.st_size):
         raise GalaxyError(f"{path} has {state.st_size:,} bytes; expected {expected.size:,}. "
                           f"It is cut short or another file: {hint}.")
-    found = _sha256(path)
-    if found != expected.sha256:
-        raise GalaxyError(f"{path} has the SHA-256 {found[:16]}…; expected {expected.sha256[:16]}…. "
+    actual = _sha256(path)
+    if actual != expected.sha256:
+        raise GalaxyError(f"{path} has the SHA-256 {actual[:16]}…; expected {expected.sha256[:16]}…. "
                           f"It is damaged or another version: {hint}.")
     save_json(_stamp(path), verified)
 
@@ -75,8 +75,8 @@ def _headers(have:int) -> dict[str, str]:
 # %% ../../nbs/01f_data.download.ipynb #cell-024
 def _is_complete(response:requests.Response, have:int, expected:PublishedFile) -> bool:
     "Does the server say that there is nothing after `have` bytes? Then a kill came before the check."
-    said = response.headers.get("Content-Range", f"bytes */{expected.size}")
-    return response.status_code == 416 and said == f"bytes */{have}"
+    available = response.headers.get("Content-Range", f"bytes */{expected.size}")
+    return response.status_code == 416 and available == f"bytes */{have}"
 
 # %% ../../nbs/01f_data.download.ipynb #cell-026
 def _check_status(response:requests.Response, part:Path):
@@ -93,8 +93,8 @@ def _check_status(response:requests.Response, part:Path):
 # %% ../../nbs/01f_data.download.ipynb #cell-028
 def _first_byte(response:requests.Response, have:int) -> int:
     "The byte that the content of a response begins with: `have`, or 0 where the server does not know ranges."
-    said = response.headers.get("Content-Range", "")
-    return have if response.status_code == 206 and said.startswith(f"bytes {have}-") else 0
+    content_range = response.headers.get("Content-Range", "")
+    return have if response.status_code == 206 and content_range.startswith(f"bytes {have}-") else 0
 
 # %% ../../nbs/01f_data.download.ipynb #cell-031
 def _total_bytes(response:requests.Response, start:int, expected:PublishedFile) -> int|None:

@@ -165,8 +165,8 @@ class _GalaxyModel:
     def transformed(self, change:Callable[[galsim.GSObject], galsim.GSObject], owner:int|None=None,
                     share:float=1.) -> list[_Component]:
         "The components with `change` applied to their profiles, all of a new `owner`, with a `share` of their flux."
-        return [_Component(change(one.profile), share*one.share, one.colour, owner or one.owner)
-                for one in self.components]
+        return [_Component(change(part.profile), share*part.share, part.colour, owner or part.owner)
+                for part in self.components]
 
 # %% ../../nbs/01e_data.simulation.ipynb #cell-043
 _EXTINCTION = np.array([3.214, 2.165, 1.211])/2.165 # g, r, z relative to r (Schlafly & Finkbeiner 2011, ApJ 737, 103)
@@ -190,11 +190,11 @@ def _render(
 ) -> np.ndarray: # (2,3,H,W) nanomaggies of the galaxy and of its companion in g, r, z
     "Draw a model at its size and place."
     flux, scale = np.zeros((2, 3, size, size)), FIELD_OF_VIEW/size
-    total = sum(one.share for one in model.components)
-    for one in model.components:
-        blurred = galsim.Convolve(one.profile.dilate(radius).shift(*centre), psf, gsparams=_FAST)
+    total = sum(part.share for part in model.components)
+    for part in model.components:
+        blurred = galsim.Convolve(part.profile.dilate(radius).shift(*centre), psf, gsparams=_FAST)
         band = blurred.drawImage(nx=size, ny=size, scale=scale, method="no_pixel").array*(PIXEL_SCALE/scale)**2
-        flux[one.owner - 1] += band*_galaxy_flux(magnitude, one.colour)[:, None, None]*one.share/total
+        flux[part.owner - 1] += band*_galaxy_flux(magnitude, part.colour)[:, None, None]*part.share/total
     axis = (np.arange(size) - (size - 1)/2)*scale
     x, y = np.meshgrid(axis - centre[0], axis - centre[1])
     for lane in model.dust: flux *= _transmission(lane, x, y, radius, psf)
