@@ -41,7 +41,7 @@ def main():
     words.output.mkdir(parents=True, exist_ok=True)
     for name, table in tables(words.folder, words.output):
         store, run = words.output/f"{name}_store", words.output/f"{name}_run"
-        galaxy_data(table=table, pictures=words.folder, store=store, size=88)
+        galaxy_data(table=table, images=words.folder, store=store, size=88)
         galaxy_preprocess(store=store)
         galaxy_train(store=store, output=run, settings=TrainingConfig(epochs=words.epochs, size=words.size, schedule="one-cycle"))
         galaxy_analyse(store=store, run=str(run), output=words.output/f"{name}.html", results=words.output/f"{name}.json")

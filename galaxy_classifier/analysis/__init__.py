@@ -5,10 +5,10 @@
 # %% auto #0
 __all__ = []
 
-# %% ../../nbs/06_analysis.ipynb #8c56b78f
+# %% ../../nbs/06_analysis.ipynb #89fca54a
 import lazy_loader
 
-# %% ../../nbs/06_analysis.ipynb #ed379c8e
+# %% ../../nbs/06_analysis.ipynb #bc18f5c5
 __getattr__, __dir__, __all__ = lazy_loader.attach(__name__, submod_attrs={
     "metrics": ["evaluate", "compare_predictions", "most_confused"],
     "explanations": ["grad_cam", "field_maps", "plot_field", "plot_examples", "embed_2d"],

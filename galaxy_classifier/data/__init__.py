@@ -5,10 +5,10 @@
 # %% auto #0
 __all__ = []
 
-# %% ../../nbs/01_data.ipynb #eed3e0bd
+# %% ../../nbs/01_data.ipynb #eac710d3
 import lazy_loader
 
-# %% ../../nbs/01_data.ipynb #14d08bae
+# %% ../../nbs/01_data.ipynb #3f787932
 __getattr__, __dir__, __all__ = lazy_loader.attach(__name__, submod_attrs={
     "flux": ["stretch", "unstretch", "PIXEL_SCALE"],
     "images": ["read_image", "resize_image", "IMAGE_SUFFIXES"],

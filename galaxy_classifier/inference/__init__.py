@@ -5,10 +5,10 @@
 # %% auto #0
 __all__ = []
 
-# %% ../../nbs/07_inference.ipynb #e2ea92c0
+# %% ../../nbs/07_inference.ipynb #a92f1bdb
 import lazy_loader
 
-# %% ../../nbs/07_inference.ipynb #6d66ea2b
+# %% ../../nbs/07_inference.ipynb #83285316
 __getattr__, __dir__, __all__ = lazy_loader.attach(__name__, submod_attrs={
     "inputs": ["ImageList", "list_images"],
     "classifier": ["Classifier", "Prediction", "load", "classify", "predict"],

@@ -5,10 +5,10 @@
 # %% auto #0
 __all__ = []
 
-# %% ../../nbs/02_preprocessing.ipynb #f098a3a5
+# %% ../../nbs/02_preprocessing.ipynb #a3c34854
 import lazy_loader
 
-# %% ../../nbs/02_preprocessing.ipynb #16d63250
+# %% ../../nbs/02_preprocessing.ipynb #7729bed4
 __getattr__, __dir__, __all__ = lazy_loader.attach(__name__, submod_attrs={
     "photometry": ["find_galaxy", "measure_galaxy"],
     "morphology": ["MEASUREMENTS", "conselice1997", "cas_asymmetry", "rms_asymmetry", "measure_morphology"],
