@@ -67,15 +67,9 @@ class Import(Job):
     def done(self, folder): return (folder/"store").exists()
 
     def kept(self, folder):
-<<<<<<< HEAD
         """What a killed run has left to resume from."""
-        begun = folder/".store.part"/"begun.json"
-        return f"{json.loads(begun.read_text())['done']} images" if begun.exists() else "nothing"
-=======
-        """What a killed run has left to go on from."""
         rows = Ledger(folder/".store.part"/"ledger.jsonl", {}).results
         return f"{sum(stop - start for start, stop in rows)} images" if rows else "nothing"
->>>>>>> ch-a
 
     def phase(self, folder):
         """How far a first run has come: an index into `phases`."""

@@ -5,15 +5,15 @@
 # %% auto #0
 __all__ = []
 
-# %% ../nbs/00_tour.ipynb #f1dba007
+# %% ../nbs/00_tour.ipynb #e25b0e79
 import sys
 
 import lazy_loader
 
-# %% ../nbs/00_tour.ipynb #3fafb6fc
+# %% ../nbs/00_tour.ipynb #3f757e66
 __version__ = "0.1.0"
 
-# %% ../nbs/00_tour.ipynb #95d338ad
+# %% ../nbs/00_tour.ipynb #d4e24e32
 _FRONT_DOOR = { # module → names
     "core": ["GALAXY10_CLASSES", "GalaxyError"],
     "data.store": ["Store"],
@@ -26,7 +26,7 @@ _FRONT_DOOR = { # module → names
 }
 _lazy_getattr, __dir__, __all__ = lazy_loader.attach(__name__, submod_attrs=_FRONT_DOOR)
 
-# %% ../nbs/00_tour.ipynb #0ad050c4
+# %% ../nbs/00_tour.ipynb #6d368edd
 def __getattr__(name:str) -> object:
     "The object of that name, imported now. Raises `ModuleNotFoundError` saying what to install."
     if name not in __all__: raise AttributeError(f"module {__name__!r} has no attribute {name!r}", name=name, obj=sys.modules[__name__])

@@ -17,7 +17,7 @@ from importlib import import_module
 from inspect import Parameter, get_annotations, signature
 from pathlib import Path
 from types import NoneType, UnionType
-from typing import Literal, get_args, get_origin
+from typing import Literal, Union, get_args, get_origin
 
 import lazy_loader
 from fastcore.docments import docments
@@ -27,7 +27,7 @@ from .core import GalaxyError, load_json, save_json, settings_from_dict
 # %% ../nbs/09_cli.ipynb #cell-006
 def _option(kind:type, default:object) -> dict:
     "How argparse reads a parameter of this annotation and default."
-    if isinstance(kind, UnionType): kind = next(part for part in get_args(kind) if part is not NoneType)
+    if get_origin(kind) in (Union, UnionType): kind = next(part for part in get_args(kind) if part is not NoneType)
     if kind is bool: return dict(action=argparse.BooleanOptionalAction if default else "store_true")
     if get_origin(kind) is Literal: return dict(choices=get_args(kind))
     if get_origin(kind) is list: return dict(nargs="*", type=get_args(kind)[0])
@@ -163,7 +163,7 @@ _DEMO_MAGNIFICATION = 2.5
 
 def _save_examples(folder:Path, classes:list[str], seed:int):
     "A new galaxy of each class, as PNG files."
-    from PIL import Image  # takes a second with what follows
+    from PIL import Image # takes a second with what follows
 
     from galaxy_classifier.data.simulation import simulate_galaxy
 
@@ -183,7 +183,7 @@ def galaxy_demo(
     overwrite:bool=False, # replace an earlier demo in that directory
 ):
     "The whole way on simulated galaxies: simulate, preprocess, train, analyse, predict."
-    from galaxy_classifier import api  # takes seconds: PyTorch comes with it
+    from galaxy_classifier import api # takes seconds: PyTorch comes with it
     from galaxy_classifier.inference.catalogue import galaxy_predict
 
     output = Path(output)

@@ -5,17 +5,17 @@
 # %% auto #0
 __all__ = []
 
-# %% ../../nbs/01_data.ipynb #eac710d3
+# %% ../../nbs/01_data.ipynb #f58fbbce
 import lazy_loader
 
-# %% ../../nbs/01_data.ipynb #3f787932
+# %% ../../nbs/01_data.ipynb #2ea45257
 __getattr__, __dir__, __all__ = lazy_loader.attach(__name__, submod_attrs={
     "flux": ["stretch", "unstretch", "PIXEL_SCALE"],
     "images": ["read_image", "resize_image", "IMAGE_SUFFIXES"],
     "splits": ["close_pairs", "related_pairs", "stratified_split"],
     "store": ["Store", "StoreWriter", "save_splits"],
-    "simulation": ["SimulatedGalaxy", "simulate_galaxy", "simulate_store"],
+    "simulation": ["MORPHOLOGIES", "SimulatedGalaxy", "simulate_galaxy", "simulate_store"],
     "download": ["download_file", "PublishedFile", "GALAXY10"],
-    "cutouts": ["CutoutService", "fetch_cutouts"],
-    "importers": ["import_hdf5", "import_images", "import_arrays", "galaxy_data"],
+    "cutouts": ["LEGACY_SURVEYS", "CutoutService", "fetch_cutouts"],
+    "importers": ["import_hdf5", "import_images", "import_arrays", "describe_store", "galaxy_data"],
 })

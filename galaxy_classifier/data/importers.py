@@ -369,7 +369,8 @@ def _split_again(store:Path, **split) -> Store:
 
 # %% ../../nbs/01h_data.importers.ipynb #cell-074
 def galaxy_data(
-    published:Literal["galaxy10"]=None, /, # galaxy10: fetch the published file, 2.5 GB, and import it
+    published:Literal["galaxy10"]=None, # galaxy10: fetch the published file, 2.5 GB, and import it
+    /,
     store:Path=Path("data"), # directory of the store to make
     file:Path=Path("Galaxy10_DECals.h5"), # where the published file is or goes
     hdf5:Path|None=None, # source: a file in the layout of Galaxy10_DECals.h5

@@ -10,6 +10,7 @@ import io
 from base64 import b64encode
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from functools import partial
 from pathlib import Path
 
@@ -558,18 +559,24 @@ def _segment(galaxies:np.ndarray, owners:np.ndarray, brightest:np.ndarray, sky_n
     return np.where(visible, np.choose(flux.argmax(0), [1, 2, owners]), 0).astype(np.int16)
 
 # %% ../../nbs/01e_data.simulation.ipynb #cell-129
-def _check_request(class_index:int, size:int, magnification:float):
+def _class_number(morphology:int|str) -> int:
+    "The number of a class. Raises `GalaxyError` for one that is unknown, with what was probably meant."
+    if morphology in GALAXY10_CLASSES: return GALAXY10_CLASSES.index(morphology)
+    if not isinstance(morphology, str) and morphology in range(len(MORPHOLOGIES)): return int(morphology)
+    near = get_close_matches(str(morphology), GALAXY10_CLASSES, 1)
+    hint = f"Did you mean {near[0]!r}?" if near else "Give 0 to 9, or a name of GALAXY10_CLASSES."
+    raise GalaxyError(f"There is no class {morphology!r}. {hint}")
+
+# %% ../../nbs/01e_data.simulation.ipynb #cell-131
+def _check_request(size:int, magnification:float):
     "Raises `GalaxyError` for what cannot be drawn."
-    count = len(MORPHOLOGIES)
-    if not 0 <= class_index < count:
-        raise GalaxyError(f"class {class_index} given; expected 0 to {count - 1}, see GALAXY10_CLASSES.")
     if size < 32: raise GalaxyError(f"size {size} given; expected 32 pixels or more.")
     if not 0 < magnification <= 10:
         raise GalaxyError(f"magnification {magnification} given; expected more than 0, at most 10.")
 
-# %% ../../nbs/01e_data.simulation.ipynb #cell-131
+# %% ../../nbs/01e_data.simulation.ipynb #cell-133
 def simulate_galaxy(
-    class_index:int, # 0 to 9, as in GALAXY10_CLASSES
+    morphology:int|str, # a class: its name in GALAXY10_CLASSES, or its number
     seed:int=0, # the same seed and index give the same image
     index:int=0, # which image
     size:int=256, # H = W in pixels; the field stays 67 arcsec
@@ -577,12 +584,13 @@ def simulate_galaxy(
     magnification:float=1., # how many times larger on the sky than galaxies of Galaxy10, and brighter by its square
 ) -> SimulatedGalaxy:
     "Draw one galaxy. Raises `GalaxyError` for an unknown class or a size below 32."
-    _check_request(class_index, size, magnification)
-    generator, morphology = random_generator(seed, index), MORPHOLOGIES[class_index]
+    _check_request(size, magnification)
+    class_index = _class_number(morphology)
+    generator, recipe = random_generator(seed, index), MORPHOLOGIES[class_index]
     psf, sky_noise = _draw_conditions(generator, size)
-    magnitude, radius = _draw_size(generator, morphology)
+    magnitude, radius = _draw_size(generator, recipe)
     magnitude, radius = magnitude - 5*np.log10(magnification), radius*magnification
-    galaxies = _render(morphology.draw(generator), psf, size, magnitude, radius, generator.normal(0, .15, 2))
+    galaxies = _render(recipe.draw(generator), psf, size, magnitude, radius, generator.normal(0, .15, 2))
     background, owners, brightest = _draw_background(generator, psf, size)
     star_flux, stars = draw_stars(generator, psf, size, rate=6. if with_stars else 0.)
     own, background, star_flux = map(_blur_bands, (galaxies.sum(0), background, star_flux))
@@ -595,7 +603,7 @@ def simulate_galaxy(
         segmentation=_segment(galaxies, owners, brightest, sky_noise), asymmetry=rotational_asymmetry(own.mean(0)),
         magnitude=magnitude, radius=radius)
 
-# %% ../../nbs/01e_data.simulation.ipynb #cell-134
+# %% ../../nbs/01e_data.simulation.ipynb #cell-136
 @patch
 def _repr_html_(self:SimulatedGalaxy) -> str:
     "The image, its class, and what was drawn."
@@ -609,12 +617,12 @@ def _repr_html_(self:SimulatedGalaxy) -> str:
             f'src="data:image/png;base64,{b64encode(packed.getvalue()).decode()}"><div><b>{name}</b>, simulated<br>'
             f'{"<br>".join(drawn)}</div></div>')
 
-# %% ../../nbs/01e_data.simulation.ipynb #cell-147
+# %% ../../nbs/01e_data.simulation.ipynb #cell-149
 def _simulate_row(index:int, seed:int, size:int, magnification:float) -> np.ndarray: # (H,W,3) uint8
     "One image of a simulated store."
     return simulate_galaxy(index % len(MORPHOLOGIES), seed, index, size, magnification=magnification).image
 
-# %% ../../nbs/01e_data.simulation.ipynb #cell-149
+# %% ../../nbs/01e_data.simulation.ipynb #cell-151
 def simulate_store(
     path:str|Path, # the directory to make
     count:int=600, # images

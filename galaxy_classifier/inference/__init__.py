@@ -5,10 +5,10 @@
 # %% auto #0
 __all__ = []
 
-# %% ../../nbs/07_inference.ipynb #a92f1bdb
+# %% ../../nbs/07_inference.ipynb #9403f29e
 import lazy_loader
 
-# %% ../../nbs/07_inference.ipynb #83285316
+# %% ../../nbs/07_inference.ipynb #791de456
 __getattr__, __dir__, __all__ = lazy_loader.attach(__name__, submod_attrs={
     "inputs": ["ImageList", "list_images"],
     "classifier": ["Classifier", "Prediction", "load", "classify", "predict"],

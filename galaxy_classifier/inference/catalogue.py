@@ -168,7 +168,8 @@ def predict_catalogue(
 
 # %% ../../nbs/07d_inference.catalogue.ipynb #cell-021
 def galaxy_predict(
-    images:list[str]=(), /, # images, folders, a glob in quotes; or one table (path, or ra and dec; perhaps id), HDF5 file or store
+    images:list[str]=(), # images, folders, a glob in quotes; or one table (path, or ra and dec; perhaps id), HDF5 file or store
+    /,
     model:str="runs/latest", # model.onnx, a directory of galaxy-train, or models:/galaxy-classifier@production
     output:Path=Path("classes.csv"), # the table to write, .csv or .parquet
     ra:float=None, dec:float=None, # one position in degrees instead of pictures: its picture is fetched

@@ -5,10 +5,10 @@
 # %% auto #0
 __all__ = []
 
-# %% ../../nbs/04_model.ipynb #d10335ac
+# %% ../../nbs/04_model.ipynb #f848e894
 import lazy_loader
 
-# %% ../../nbs/04_model.ipynb #1e5bf098
+# %% ../../nbs/04_model.ipynb #e1c1bb5f
 __getattr__, __dir__, __all__ = lazy_loader.attach(__name__, submod_attrs={
     "groups": ["GROUPS", "make_group", "make_fields", "SteerableConvolution", "ResidualBlock"],
     "networks": ["GalaxyNetwork", "build_model", "count_parameters", "compile_network", "summary"],

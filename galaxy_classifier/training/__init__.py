@@ -5,10 +5,10 @@
 # %% auto #0
 __all__ = []
 
-# %% ../../nbs/05_training.ipynb #9b5fcf2c
+# %% ../../nbs/05_training.ipynb #f490cb02
 import lazy_loader
 
-# %% ../../nbs/05_training.ipynb #205bfb8d
+# %% ../../nbs/05_training.ipynb #76cea441
 __getattr__, __dir__, __all__ = lazy_loader.attach(__name__, submod_attrs={
     "batches": ["GalaxyDataset", "make_loader"],
     "augmentation": ["Augment", "AUGMENTATIONS"],
