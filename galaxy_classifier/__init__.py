@@ -5,15 +5,15 @@
 # %% auto #0
 __all__ = []
 
-# %% ../nbs/00_tour.ipynb #e25b0e79
+# %% ../nbs/00_tour.ipynb #672f7eb0
 import sys
 
 import lazy_loader
 
-# %% ../nbs/00_tour.ipynb #3f757e66
+# %% ../nbs/00_tour.ipynb #bb7207b8
 __version__ = "0.1.0"
 
-# %% ../nbs/00_tour.ipynb #d4e24e32
+# %% ../nbs/00_tour.ipynb #e6d49324
 _FRONT_DOOR = { # module → names
     "core": ["GALAXY10_CLASSES", "GalaxyError"],
     "data.store": ["Store"],
@@ -26,14 +26,15 @@ _FRONT_DOOR = { # module → names
 }
 _lazy_getattr, __dir__, __all__ = lazy_loader.attach(__name__, submod_attrs=_FRONT_DOOR)
 
-# %% ../nbs/00_tour.ipynb #6d368edd
+# %% ../nbs/00_tour.ipynb #ac40757b
 def __getattr__(name:str) -> object:
     "The object of that name, imported now. Raises `ModuleNotFoundError` saying what to install."
-    if name not in __all__: raise AttributeError(f"module {__name__!r} has no attribute {name!r}", name=name, obj=sys.modules[__name__])
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}", name=name, obj=sys.modules[__name__])
     try: return _lazy_getattr(name)
     except ModuleNotFoundError as error:
         if (error.name or "").startswith(__name__): raise
         module = next(module for module, names in _FRONT_DOOR.items() if name in names)
         extra = "predict" if module.startswith("inference") else "train"
-        raise ModuleNotFoundError(f"{__name__}.{name} needs the package {error.name}. Install it with pip install '{__name__}[{extra}]'.",
-                                  name=error.name) from None
+        raise ModuleNotFoundError(f"{__name__}.{name} needs the package {error.name}. "
+                                  f"Install it with pip install '{__name__}[{extra}]'.", name=error.name) from None

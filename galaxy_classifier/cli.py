@@ -14,7 +14,7 @@ from collections.abc import Callable
 from dataclasses import Field, asdict, fields, is_dataclass
 from functools import partial
 from importlib import import_module
-from inspect import Parameter, get_annotations, signature
+from inspect import Parameter, get_annotations, getsource, signature
 from pathlib import Path
 from types import NoneType, UnionType
 from typing import Literal, Union, get_args, get_origin
@@ -36,7 +36,8 @@ def _option(kind:type, default:object) -> dict:
 # %% ../nbs/09_cli.ipynb #cell-009
 def _help(text:str|None, default:object) -> str:
     "The help of an option."
-    shown = "" if default in (None, False, (), Parameter.empty) else f" (default: {default})"
+    hidden = default is None or default is False or default == () or default is Parameter.empty
+    shown = "" if hidden else f" (default: {default})"
     return f"{text or ''}{shown}".replace("%", "%%") # argparse would read % as a placeholder
 
 # %% ../nbs/09_cli.ipynb #cell-012
@@ -69,26 +70,36 @@ def _add_settings(parser:argparse.ArgumentParser, base:object):
                            help=_help(text, default), **_field_option(setting))
 
 # %% ../nbs/09_cli.ipynb #cell-019
+def _comments(function:Callable) -> dict[str, str|None]:
+    "The comment of each parameter."
+    comments, source = docments(function, full=True, returns=False), getsource(function)
+    texts = {key: comment.docment for key, comment in comments.items()}
+    for key in (key for key, text in texts.items() if not text): # fastcore 1.14 leaves out what stands before a /
+        found = re.search(rf"^ +{key}\b[^#\n]*# *(.*)$", source, re.M)
+        texts[key] = found and found[1]
+    return texts
+
+# %% ../nbs/09_cli.ipynb #cell-022
 def make_parser(
     function:Callable, # its parameters carry docments; one that is a dataclass becomes an option for each field
     name:str, # of the command, for the usage line
 ) -> argparse.ArgumentParser:
     "The command line of a function."
     parser = argparse.ArgumentParser(prog=name, description=(function.__doc__ or "").replace("%", "%%"))
-    comments, kinds = docments(function, full=True, returns=False), get_annotations(function, eval_str=True)
+    comments, kinds = _comments(function), get_annotations(function, eval_str=True)
     for key, parameter in signature(function).parameters.items():
         if is_dataclass(kinds[key]): _add_settings(parser, parameter.default)
-        else: _add_parameter(parser, parameter, kinds[key], comments[key].docment)
+        else: _add_parameter(parser, parameter, kinds[key], comments[key])
     return parser
 
-# %% ../nbs/09_cli.ipynb #cell-021
+# %% ../nbs/09_cli.ipynb #cell-024
 def _take_settings(given:dict, base:object) -> object:
     "Take the options of a dataclass out of what was given: options first, then the file, then `base`."
     file = given.pop("config")
     chosen = {setting.name: given.pop(setting.name) for setting in fields(base) if setting.name in given}
     return settings_from_dict(type(base), {**asdict(base), **(load_json(file) if file else {}), **chosen})
 
-# %% ../nbs/09_cli.ipynb #cell-023
+# %% ../nbs/09_cli.ipynb #cell-026
 def parse_arguments(
     function:Callable, # see `make_parser`
     name:str, # of the command, for the usage line
@@ -102,7 +113,7 @@ def parse_arguments(
     unnamed = [key for key, parameter in parameters.items() if parameter.kind is Parameter.POSITIONAL_ONLY]
     return [given.pop(key) for key in unnamed], given
 
-# %% ../nbs/09_cli.ipynb #cell-027
+# %% ../nbs/09_cli.ipynb #cell-030
 COMMANDS = { # → module, extra
     "galaxy-demo": ("cli", "train"),
     "galaxy-data": ("data.importers", "train"),
@@ -114,7 +125,7 @@ COMMANDS = { # → module, extra
     "galaxy-app": ("inference.app", "app"),
 }
 
-# %% ../nbs/09_cli.ipynb #cell-028
+# %% ../nbs/09_cli.ipynb #cell-031
 def run_command(
     name:str, # of COMMANDS
     words:list[str]|None=None, # what follows it in the shell; of this process if not given
@@ -135,14 +146,14 @@ def run_command(
         sys.exit(f"{name}: error: the package {error.name} is not installed; get all that this needs "
                  f"with pip install 'galaxy_classifier[{extra}]'")
 
-# %% ../nbs/09_cli.ipynb #cell-031
+# %% ../nbs/09_cli.ipynb #cell-034
 (_galaxy_demo, _galaxy_data, _galaxy_preprocess, _galaxy_train, _galaxy_search, _galaxy_analyse, _galaxy_predict,
  _galaxy_app) = (partial(run_command, name) for name in COMMANDS)
 
 __getattr__, _, _ = lazy_loader.attach("galaxy_classifier", submod_attrs={
     module: [name.replace("-", "_")] for name, (module, _) in COMMANDS.items() if module != "cli"})
 
-# %% ../nbs/09_cli.ipynb #cell-040
+# %% ../nbs/09_cli.ipynb #cell-043
 _DEMO_FILES = {"store", "run", "images", "mlruns", "mlflow.db", "report.html", "results.json", "classes.csv"}
 _LEFT_BY_A_KILL = re.compile(r"\.(store|run|report|results|classes|mlflow)\..*|mlflow\.db-.*")
 
@@ -158,12 +169,12 @@ def _clear_demo(folder:Path, overwrite:bool):
         if path.is_dir(): shutil.rmtree(path)
         else: path.unlink()
 
-# %% ../nbs/09_cli.ipynb #cell-043
+# %% ../nbs/09_cli.ipynb #cell-046
 _DEMO_MAGNIFICATION = 2.5
 
 def _save_examples(folder:Path, classes:list[str], seed:int):
     "A new galaxy of each class, as PNG files."
-    from PIL import Image # takes a second with what follows
+    from PIL import Image
 
     from galaxy_classifier.data.simulation import simulate_galaxy
 
@@ -172,7 +183,7 @@ def _save_examples(folder:Path, classes:list[str], seed:int):
         galaxy = simulate_galaxy(number, seed + 1, number, 256, magnification=_DEMO_MAGNIFICATION)
         Image.fromarray(galaxy.image).save(folder/f"{name}.png")
 
-# %% ../nbs/09_cli.ipynb #cell-044
+# %% ../nbs/09_cli.ipynb #cell-047
 def galaxy_demo(
     output:Path=Path("demo"), # directory for everything
     count:int=1000, # simulated galaxies
@@ -183,7 +194,7 @@ def galaxy_demo(
     overwrite:bool=False, # replace an earlier demo in that directory
 ):
     "The whole way on simulated galaxies: simulate, preprocess, train, analyse, predict."
-    from galaxy_classifier import api # takes seconds: PyTorch comes with it
+    from galaxy_classifier import api
     from galaxy_classifier.inference.catalogue import galaxy_predict
 
     output = Path(output)

@@ -5,10 +5,10 @@
 # %% auto #0
 __all__ = []
 
-# %% ../../nbs/07_inference.ipynb #9403f29e
+# %% ../../nbs/07_inference.ipynb #a6ec3d01
 import lazy_loader
 
-# %% ../../nbs/07_inference.ipynb #791de456
+# %% ../../nbs/07_inference.ipynb #8975189f
 __getattr__, __dir__, __all__ = lazy_loader.attach(__name__, submod_attrs={
     "inputs": ["ImageList", "list_images"],
     "classifier": ["Classifier", "Prediction", "load", "classify", "predict"],

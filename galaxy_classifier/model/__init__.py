@@ -5,16 +5,19 @@
 # %% auto #0
 __all__ = []
 
-# %% ../../nbs/04_model.ipynb #f848e894
+# %% ../../nbs/04_model.ipynb #3e514178
 import lazy_loader
 
-# %% ../../nbs/04_model.ipynb #e1c1bb5f
+# %% ../../nbs/04_model.ipynb #61b3a9ae
 __getattr__, __dir__, __all__ = lazy_loader.attach(__name__, submod_attrs={
     "groups": ["GROUPS", "make_group", "make_fields", "SteerableConvolution", "ResidualBlock"],
     "networks": ["GalaxyNetwork", "build_model", "count_parameters", "compile_network", "summary"],
     "equivariance": ["measure_equivariance", "check_equivariance", "plot_equivariance"],
     "checkpoints": ["load_model", "read_checkpoint", "save_checkpoint"],
-    "confidence": ["fit_temperature", "apply_temperature", "expected_calibration_error", "brier_score", "reliability_table", "plot_reliability", "NoveltyDetector", "fit_novelty"],
+    "confidence": [
+        "fit_temperature", "apply_temperature", "expected_calibration_error", "brier_score", "reliability_table",
+        "plot_reliability", "NoveltyDetector", "fit_novelty",
+    ],
     "onnx_file": ["open_onnx", "read_onnx"],
     "export": ["export_onnx", "to_plain"],
 })

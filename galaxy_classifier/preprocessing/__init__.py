@@ -5,10 +5,10 @@
 # %% auto #0
 __all__ = []
 
-# %% ../../nbs/02_preprocessing.ipynb #9859505e
+# %% ../../nbs/02_preprocessing.ipynb #7b550d07
 import lazy_loader
 
-# %% ../../nbs/02_preprocessing.ipynb #7fb4b630
+# %% ../../nbs/02_preprocessing.ipynb #fc32fbf5
 __getattr__, __dir__, __all__ = lazy_loader.attach(__name__, submod_attrs={
     "photometry": ["find_galaxy", "measure_galaxy"],
     "morphology": ["MEASUREMENTS", "conselice1997", "cas_asymmetry", "rms_asymmetry", "measure_morphology"],

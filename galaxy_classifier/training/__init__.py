@@ -5,10 +5,10 @@
 # %% auto #0
 __all__ = []
 
-# %% ../../nbs/05_training.ipynb #f490cb02
+# %% ../../nbs/05_training.ipynb #77164c06
 import lazy_loader
 
-# %% ../../nbs/05_training.ipynb #76cea441
+# %% ../../nbs/05_training.ipynb #fdaa9acb
 __getattr__, __dir__, __all__ = lazy_loader.attach(__name__, submod_attrs={
     "batches": ["GalaxyDataset", "make_loader"],
     "augmentation": ["Augment", "AUGMENTATIONS"],
