@@ -27,7 +27,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from galaxy_classifier.core import GALAXY10_CLASSES, save_json
 from galaxy_classifier.loss import ClassBalancedFocalLoss
 from galaxy_classifier.model.export import export_onnx, to_plain
-from galaxy_classifier.model.networks import GalaxyNetwork, asymmetry_mlp, build_model, classifier_head, compile_network
+from galaxy_classifier.model.networks import FullyNet, GalaxyNetwork, SymmetryMLP, build_model, compile_network
 from galaxy_classifier.model.onnx_file import open_onnx
 from galaxy_classifier.training.tracking import git_commit, hardware
 
@@ -49,7 +49,7 @@ def resnet18(size, width=64):
     """ResNet-18 with the head of this project; at the usual width of 64 its cost at 257 px is near the reference network's."""
     stem = [nn.Conv2d(3, width, 7, 2, 3, bias=False), nn.BatchNorm2d(width), nn.ReLU(inplace=True), nn.MaxPool2d(3, 2, 1)]
     stages = [Block(max(width, outer//2) if first else outer, outer, 2 if first and outer > width else 1) for outer in (width, 2*width, 4*width, 8*width) for first in (True, False)]
-    return GalaxyNetwork(nn.Sequential(*stem, *stages), asymmetry_mlp(16, 8), classifier_head((8*width + 8, 128, 64, 10), .3), dict(name="resnet18", group="C1", classes=10, size=size, measurements=1))
+    return GalaxyNetwork(nn.Sequential(*stem, *stages), SymmetryMLP(16, 8), FullyNet((8*width + 8, 128, 64, 10), .3), dict(name="resnet18", group="C1", classes=10, size=size, measurements=1))
 
 
 def network_of(name, size):
@@ -57,7 +57,7 @@ def network_of(name, size):
     torch.manual_seed(0)
     if name.startswith("ResNet"): return resnet18(size)
     model = build_model("cnn" if "CNN" in name else "reference", size=size)
-    if name.startswith("escnn"): model.features.forward = model.features.definition
+    if name.startswith("escnn"): model.features.forward = model.features.forward_escnn
     return compile_network(model) if "compiled" in name else model
 
 

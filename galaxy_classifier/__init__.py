@@ -5,15 +5,15 @@
 # %% auto #0
 __all__ = []
 
-# %% ../nbs/00_tour.ipynb #672f7eb0
+# %% ../nbs/00_tour.ipynb #e2fbda04
 import sys
 
 import lazy_loader
 
-# %% ../nbs/00_tour.ipynb #bb7207b8
+# %% ../nbs/00_tour.ipynb #27872d38
 __version__ = "0.1.0"
 
-# %% ../nbs/00_tour.ipynb #e6d49324
+# %% ../nbs/00_tour.ipynb #8ac7c6ba
 _FRONT_DOOR = { # module → names
     "core": ["GALAXY10_CLASSES", "GalaxyError"],
     "data.store": ["Store"],
@@ -21,12 +21,13 @@ _FRONT_DOOR = { # module → names
     "preprocessing.star_removal": ["PreprocessingParameters", "preprocess_image"],
     "model.networks": ["build_model"],
     "training.config": ["TrainingConfig"],
-    "inference.classifier": ["Classifier", "load", "classify", "predict"],
+    "inference.classifier": ["Classifier", "load", "classify"],
+    "inference.catalogue": ["predict"],
     "api": ["Run", "simulate", "preprocess", "train", "search", "analyse"],
 }
 _lazy_getattr, __dir__, __all__ = lazy_loader.attach(__name__, submod_attrs=_FRONT_DOOR)
 
-# %% ../nbs/00_tour.ipynb #ac40757b
+# %% ../nbs/00_tour.ipynb #3f9f7f75
 def __getattr__(name:str) -> object:
     "The object of that name, imported now. Raises `ModuleNotFoundError` saying what to install."
     if name not in __all__:

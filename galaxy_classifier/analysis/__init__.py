@@ -5,10 +5,10 @@
 # %% auto #0
 __all__ = []
 
-# %% ../../nbs/06_analysis.ipynb #8fa4490e
+# %% ../../nbs/06_analysis.ipynb #8356345f
 import lazy_loader
 
-# %% ../../nbs/06_analysis.ipynb #bbaad6e6
+# %% ../../nbs/06_analysis.ipynb #3936221c
 __getattr__, __dir__, __all__ = lazy_loader.attach(__name__, submod_attrs={
     "metrics": ["evaluate", "compare_predictions", "most_confused"],
     "explanations": ["grad_cam", "field_maps", "plot_field", "plot_examples", "embed_2d"],

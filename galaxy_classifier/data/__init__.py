@@ -5,10 +5,10 @@
 # %% auto #0
 __all__ = []
 
-# %% ../../nbs/01_data.ipynb #e86eb0d9
+# %% ../../nbs/01_data.ipynb #7de7bb88
 import lazy_loader
 
-# %% ../../nbs/01_data.ipynb #01495d9e
+# %% ../../nbs/01_data.ipynb #9780be52
 __getattr__, __dir__, __all__ = lazy_loader.attach(__name__, submod_attrs={
     "flux": ["stretch", "unstretch", "PIXEL_SCALE"],
     "images": ["read_image", "resize_image", "IMAGE_SUFFIXES"],

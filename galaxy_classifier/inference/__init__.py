@@ -5,13 +5,13 @@
 # %% auto #0
 __all__ = []
 
-# %% ../../nbs/07_inference.ipynb #a6ec3d01
+# %% ../../nbs/07_inference.ipynb #75667787
 import lazy_loader
 
-# %% ../../nbs/07_inference.ipynb #8975189f
+# %% ../../nbs/07_inference.ipynb #3ed3e1ab
 __getattr__, __dir__, __all__ = lazy_loader.attach(__name__, submod_attrs={
     "inputs": ["ImageList", "list_images"],
-    "classifier": ["Classifier", "Prediction", "load", "classify", "predict"],
-    "catalogue": ["predict_catalogue", "galaxy_predict"],
+    "classifier": ["Classifier", "Prediction", "load", "classify"],
+    "catalogue": ["predict", "predict_catalogue", "galaxy_predict"],
     "app": ["make_app", "galaxy_app"],
 })

@@ -5,10 +5,10 @@
 # %% auto #0
 __all__ = []
 
-# %% ../../nbs/04_model.ipynb #3e514178
+# %% ../../nbs/04_model.ipynb #7bd3bbb2
 import lazy_loader
 
-# %% ../../nbs/04_model.ipynb #61b3a9ae
+# %% ../../nbs/04_model.ipynb #fbc3e8cf
 __getattr__, __dir__, __all__ = lazy_loader.attach(__name__, submod_attrs={
     "groups": ["GROUPS", "make_group", "make_fields", "SteerableConvolution", "ResidualBlock"],
     "networks": ["GalaxyNetwork", "build_model", "count_parameters", "compile_network", "summary"],

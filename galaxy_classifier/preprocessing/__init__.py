@@ -5,10 +5,10 @@
 # %% auto #0
 __all__ = []
 
-# %% ../../nbs/02_preprocessing.ipynb #7b550d07
+# %% ../../nbs/02_preprocessing.ipynb #ba0db98c
 import lazy_loader
 
-# %% ../../nbs/02_preprocessing.ipynb #fc32fbf5
+# %% ../../nbs/02_preprocessing.ipynb #2562be0c
 __getattr__, __dir__, __all__ = lazy_loader.attach(__name__, submod_attrs={
     "photometry": ["find_galaxy", "measure_galaxy"],
     "morphology": ["MEASUREMENTS", "conselice1997", "cas_asymmetry", "rms_asymmetry", "measure_morphology"],

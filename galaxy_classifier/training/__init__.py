@@ -5,10 +5,10 @@
 # %% auto #0
 __all__ = []
 
-# %% ../../nbs/05_training.ipynb #77164c06
+# %% ../../nbs/05_training.ipynb #6c27bfb6
 import lazy_loader
 
-# %% ../../nbs/05_training.ipynb #fdaa9acb
+# %% ../../nbs/05_training.ipynb #c7ba1e83
 __getattr__, __dir__, __all__ = lazy_loader.attach(__name__, submod_attrs={
     "batches": ["GalaxyDataset", "make_loader"],
     "augmentation": ["Augment", "AUGMENTATIONS"],
