@@ -88,28 +88,32 @@ def global_batches(self:BatchSampler) -> list[np.ndarray]: # positions, over all
     cuts = np.arange(self.batch_size, len(self.labels) - self.smallest + 1, self.batch_size)
     return np.split(self.epoch_order(), cuts)
 
+BatchSampler.whole = BatchSampler.global_batches # the name that `training.fit` still uses
+
+# %% ../../nbs/05a_training.batches.ipynb #cell-025
 @patch
 def __len__(self:BatchSampler): return 1 + max(0, (len(self.labels) - self.smallest)//self.batch_size)
 
+# %% ../../nbs/05a_training.batches.ipynb #cell-027
 @patch
 def batch_length(self:BatchSampler, index:int) -> int:
     "How many images a batch has, over all processes."
     last = len(self) - 1
     return self.batch_size if index < last else len(self.labels) - last*self.batch_size
 
-# %% ../../nbs/05a_training.batches.ipynb #cell-025
+# %% ../../nbs/05a_training.batches.ipynb #cell-030
 @patch
 def __iter__(self:BatchSampler):
     for batch in self.global_batches()[self.first:]: yield batch[self.rank::self.world_size].tolist()
     self.epoch, self.first = self.epoch + 1, 0
 
-# %% ../../nbs/05a_training.batches.ipynb #cell-028
+# %% ../../nbs/05a_training.batches.ipynb #cell-033
 def _choose_workers(size:int, gpu:bool|None=None, cores:int|None=None) -> int:
     "Processes that read images of `size` pixels; GPU and cores are those of this machine if not given."
     gpu = torch.cuda.is_available() if gpu is None else gpu
     return min(4, (cores or cpu_count())//2) if gpu and size >= 128 else 0
 
-# %% ../../nbs/05a_training.batches.ipynb #cell-031
+# %% ../../nbs/05a_training.batches.ipynb #cell-036
 def make_loader(
     store:Store, # the arrays
     split:str, # "train", "valid", "test" or "all"

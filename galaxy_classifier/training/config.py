@@ -67,6 +67,7 @@ def _parse_widths(text:str) -> tuple[int, ...]|str:
     except ValueError:
         raise GalaxyError(f"widths {text!r} given; expected whole numbers with commas between, or matched.") from None
 
+# %% ../../nbs/05c_training.config.ipynb #cell-020
 def _resolve_widths(widths:list|tuple|str|None, group:str|None) -> tuple[int, ...]|None:
     "Widths as a tuple, those of `matched` for the group. Raises `GalaxyError` for other values."
     if widths is None: return None
@@ -75,13 +76,13 @@ def _resolve_widths(widths:list|tuple|str|None, group:str|None) -> tuple[int, ..
     if are_numbers and widths: return tuple(widths)
     raise GalaxyError(f"widths {widths!r} given; expected whole numbers of 1 or more, or 'matched'.")
 
-# %% ../../nbs/05c_training.config.ipynb #cell-021
+# %% ../../nbs/05c_training.config.ipynb #cell-023
 _SAMPLINGS = "shuffled", "balanced"
 _OPTIMIZERS = "radam", "adamw"
 _SCHEDULES = "plateau", "cosine", "one-cycle"
 _PRECISIONS = "auto", "float32", "bfloat16"
 
-# %% ../../nbs/05c_training.config.ipynb #cell-022
+# %% ../../nbs/05c_training.config.ipynb #cell-024
 @dataclass(frozen=True, repr=False)
 class TrainingConfig:
     "What decides a training run, apart from the data. Raises `GalaxyError` for the first value that cannot work."
@@ -124,7 +125,7 @@ class TrainingConfig:
         changed = (setting.name for setting in fields(self) if getattr(self, setting.name) != setting.default)
         return f"TrainingConfig({', '.join(f'{name}={getattr(self, name)!r}' for name in changed)})"
 
-# %% ../../nbs/05c_training.config.ipynb #cell-030
+# %% ../../nbs/05c_training.config.ipynb #cell-032
 def scale_dropout(
     network:nn.Module, # changed in place
     factor:float, # of the dropout that it came with
@@ -134,7 +135,7 @@ def scale_dropout(
         if isinstance(layer, (enn.FieldDropout, nn.Dropout)): layer.p *= factor
     return network
 
-# %% ../../nbs/05c_training.config.ipynb #cell-033
+# %% ../../nbs/05c_training.config.ipynb #cell-035
 def make_optimizer(
     config:TrainingConfig, # its optimizer, learning rate and weight decay
     network:nn.Module, # whose parameters it changes
@@ -144,7 +145,7 @@ def make_optimizer(
     if config.optimizer == "adamw": return torch.optim.AdamW(network.parameters(), **settings)
     return torch.optim.RAdam(network.parameters(), **settings, decoupled_weight_decay=True)
 
-# %% ../../nbs/05c_training.config.ipynb #cell-036
+# %% ../../nbs/05c_training.config.ipynb #cell-038
 def make_schedule(
     config:TrainingConfig, # its schedule
     optimizer:torch.optim.Optimizer, # whose learning rate it sets
@@ -157,7 +158,7 @@ def make_schedule(
     if config.schedule == "cosine": return schedulers.CosineAnnealingLR(optimizer, total)
     return schedulers.OneCycleLR(optimizer, config.learning_rate, total + 1) # stepped once more after the last batch
 
-# %% ../../nbs/05c_training.config.ipynb #cell-040
+# %% ../../nbs/05c_training.config.ipynb #cell-042
 @torch.no_grad()
 def update_average(
     averaged:nn.Module, # changed in place
