@@ -5,10 +5,10 @@
 # %% auto #0
 __all__ = []
 
-# %% ../../nbs/01_data.ipynb #7de7bb88
+# %% ../../nbs/01_data.ipynb #3043b9ef
 import lazy_loader
 
-# %% ../../nbs/01_data.ipynb #9780be52
+# %% ../../nbs/01_data.ipynb #c4819673
 __getattr__, __dir__, __all__ = lazy_loader.attach(__name__, submod_attrs={
     "flux": ["stretch", "unstretch", "PIXEL_SCALE"],
     "images": ["read_image", "resize_image", "IMAGE_SUFFIXES"],

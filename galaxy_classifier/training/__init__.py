@@ -5,10 +5,10 @@
 # %% auto #0
 __all__ = []
 
-# %% ../../nbs/05_training.ipynb #6c27bfb6
+# %% ../../nbs/05_training.ipynb #0b9db8ef
 import lazy_loader
 
-# %% ../../nbs/05_training.ipynb #c7ba1e83
+# %% ../../nbs/05_training.ipynb #bab3af70
 __getattr__, __dir__, __all__ = lazy_loader.attach(__name__, submod_attrs={
     "batches": ["GalaxyDataset", "make_loader"],
     "augmentation": ["Augment", "AUGMENTATIONS"],
