@@ -14,7 +14,7 @@ from joblib import Parallel, delayed
 from recipe import OURS
 from torch import cuda, set_num_threads
 
-from galaxy_classifier.analysis.robustness import measure_robustness, robustness_table
+from galaxy_classifier.analysis.robustness import RobustnessPlan, measure_robustness, robustness_table
 from galaxy_classifier.core import load_json, save_json
 from galaxy_classifier.data.store import Store
 from galaxy_classifier.model.checkpoints import load_model
@@ -50,9 +50,9 @@ def main():
     folders = Parallel(words.processes, pre_dispatch=words.processes)(delayed(train)(words.store, replace(base, **how), words.folder/name.replace(" ", "-")) for name, how in NETWORKS.items())
     networks = {name: load_model(folder) for name, folder in zip(NETWORKS, folders)}
     store = Store(words.store)
-    found = measure_robustness(networks, store, words.folder/"robustness.json", attacked=words.attacked)
+    found = measure_robustness(networks, store, words.folder/"robustness.jsonl", RobustnessPlan(attacked=words.attacked))
     print(robustness_table(found).round(1).to_string())
-    rows = [{key: value for key, value in row.items() if key != "answers"} for row in found["rows"]]
+    rows = [{key: value for key, value in row.items() if key != "predictions"} for row in found["rows"]]
     save_json(words.output, dict(found, rows=rows, size=words.size, epochs=words.epochs, parameters={name: count_parameters(network) for name, network in networks.items()},
                                  valid_accuracy={name: load_json(words.folder/name.replace(" ", "-")/"summary.json")["valid_accuracy"] for name in networks},
                                  images={part: len(store.split(part)) for part in ("train", "valid", "test")}, source=store.manifest["source"], commit=git_commit(), hardware=hardware()))

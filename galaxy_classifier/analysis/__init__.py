@@ -5,10 +5,10 @@
 # %% auto #0
 __all__ = []
 
-# %% ../../nbs/06_analysis.ipynb #7a1f296a
+# %% ../../nbs/06_analysis.ipynb #f7f07223
 import lazy_loader
 
-# %% ../../nbs/06_analysis.ipynb #9e3393a5
+# %% ../../nbs/06_analysis.ipynb #11d3c72e
 __getattr__, __dir__, __all__ = lazy_loader.attach(__name__, submod_attrs={
     "metrics": ["evaluate", "compare_predictions", "most_confused"],
     "explanations": ["grad_cam", "field_maps", "plot_field", "plot_examples", "embed_2d"],

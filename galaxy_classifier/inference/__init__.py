@@ -5,10 +5,10 @@
 # %% auto #0
 __all__ = []
 
-# %% ../../nbs/07_inference.ipynb #ed4b1e59
+# %% ../../nbs/07_inference.ipynb #82243d8f
 import lazy_loader
 
-# %% ../../nbs/07_inference.ipynb #7a1301fa
+# %% ../../nbs/07_inference.ipynb #d06afdb0
 __getattr__, __dir__, __all__ = lazy_loader.attach(__name__, submod_attrs={
     "inputs": ["ImageList", "list_images"],
     "classifier": ["Classifier", "Prediction", "load", "classify"],
