@@ -74,8 +74,7 @@ def plain_loop(folder, files, output, clean):
 def stages(folder, files):
     """Share of each stage of one picture, on one core."""
     from galaxy_classifier.data.images import read_image, resize_image
-    from galaxy_classifier.inference.catalogue import BATCH
-    from galaxy_classifier.inference.classifier import cached_classifier, image_flags
+    from galaxy_classifier.inference.classifier import BATCH, cached_classifier, image_flags
     predictor, clock = cached_classifier(str(folder/"model.onnx")), time.perf_counter
     spent, ready = dict.fromkeys(("read", "clean and measure", "look for faults", "network"), 0.), []
     for file in files:
@@ -94,7 +93,7 @@ def stages(folder, files):
 def engines(folder, files):
     """Milliseconds a picture of the network on one core: onnxruntime alone, and with ncnn."""
     from galaxy_classifier.data.images import read_image
-    from galaxy_classifier.inference.catalogue import BATCH
+    from galaxy_classifier.inference.classifier import BATCH
     from galaxy_classifier.inference.ncnn_backend import SplitSession, open_network
     from galaxy_classifier.model.onnx_file import read_onnx, start_session
     model, _ = read_onnx(folder/"model.onnx")

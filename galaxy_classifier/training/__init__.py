@@ -5,10 +5,10 @@
 # %% auto #0
 __all__ = []
 
-# %% ../../nbs/05_training.ipynb #ece63094
+# %% ../../nbs/05_training.ipynb #245c1e7e
 import lazy_loader
 
-# %% ../../nbs/05_training.ipynb #d0979f2c
+# %% ../../nbs/05_training.ipynb #ff5bfb83
 __getattr__, __dir__, __all__ = lazy_loader.attach(__name__, submod_attrs={
     "batches": ["GalaxyDataset", "make_loader"],
     "augmentation": ["Augment", "AUGMENTATIONS"],
