@@ -176,7 +176,9 @@ def stop(self:Tracking):
     if self in _chosen: _chosen.remove(self)
 
 @patch
-def __enter__(self:Tracking) -> Tracking: return self
+def __enter__(self:Tracking) -> Tracking:
+    if self not in _chosen: _chosen.append(self)
+    return self
 
 @patch
 def __exit__(self:Tracking, *_): self.stop()
@@ -249,10 +251,9 @@ def run_exists(
     run_id:str, # of an earlier session
 ) -> bool: # True also when MLflow does not answer
     "Is this run in the store?"
-    from mlflow.exceptions import MlflowException
     try:
         with tracking.client() as client: client.get_run(run_id)
-    except MlflowException as error: return error.error_code != "RESOURCE_DOES_NOT_EXIST"
+    except _unreachable() as error: return getattr(error, "error_code", "") != "RESOURCE_DOES_NOT_EXIST"
     return True
 
 # %% ../../nbs/05e_training.tracking.ipynb #cell-048
