@@ -5,10 +5,10 @@
 # %% auto #0
 __all__ = []
 
-# %% ../../nbs/07_inference.ipynb #a2cb5629
+# %% ../../nbs/07_inference.ipynb #348f826d
 import lazy_loader
 
-# %% ../../nbs/07_inference.ipynb #27695f80
+# %% ../../nbs/07_inference.ipynb #a4bb88f0
 __getattr__, __dir__, __all__ = lazy_loader.attach(__name__, submod_attrs={
     "inputs": ["ImageList", "list_images"],
     "classifier": ["Classifier", "Prediction", "load", "classify"],
