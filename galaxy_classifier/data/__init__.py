@@ -5,10 +5,10 @@
 # %% auto #0
 __all__ = []
 
-# %% ../../nbs/01_data.ipynb #3d94290e
+# %% ../../nbs/01_data.ipynb #20d6321c
 import lazy_loader
 
-# %% ../../nbs/01_data.ipynb #07a7bf25
+# %% ../../nbs/01_data.ipynb #04730e7f
 __getattr__, __dir__, __all__ = lazy_loader.attach(__name__, submod_attrs={
     "flux": ["stretch", "unstretch", "PIXEL_SCALE"],
     "images": ["read_image", "resize_image", "IMAGE_SUFFIXES"],

@@ -231,7 +231,8 @@ def _position_table(ra: float|None, dec: float|None, images: list) -> pd.DataFra
 
 # %% ../../nbs/07d_inference.catalogue.ipynb #cell-043
 def galaxy_predict(
-    images:list[str]=(), /, # images, folders, a glob in quotes; or one table (path, or ra and dec), HDF5 file or store
+    images:list[str]=(), # images, folders, a glob in quotes; or one table (path, or ra and dec), HDF5 file or store
+    /,
     model:str="runs/latest", # model.onnx, a directory of galaxy-train, or models:/galaxy-classifier@production
     output:Path=Path("classes.csv"), # the table to write, .csv or .parquet
     ra:float=None, # degrees; one position instead of images: its image is fetched

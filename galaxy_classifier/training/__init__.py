@@ -5,10 +5,10 @@
 # %% auto #0
 __all__ = []
 
-# %% ../../nbs/05_training.ipynb #dd40132c
+# %% ../../nbs/05_training.ipynb #9f635dec
 import lazy_loader
 
-# %% ../../nbs/05_training.ipynb #14d52445
+# %% ../../nbs/05_training.ipynb #c3eb0aae
 __getattr__, __dir__, __all__ = lazy_loader.attach(__name__, submod_attrs={
     "batches": ["GalaxyDataset", "make_loader"],
     "augmentation": ["Augment", "AUGMENTATIONS"],
