@@ -76,7 +76,7 @@ def plot_weights(
     if classes:
         place = counts[order[0]], axis.get_ylim()[1]*.9
         axis.annotate(classes[order[0]], place, xytext=(6, 0), textcoords="offset points")
-    axis.set(xlabel="images in the class", ylabel="weight", title="β decides whether anything is balanced", xscale="log")
+    axis.set(xlabel="images in the class", ylabel="weight", xscale="log", title="β decides what is balanced")
     axis.legend()
     return figure
 

@@ -5,10 +5,10 @@
 # %% auto #0
 __all__ = []
 
-# %% ../../nbs/06_analysis.ipynb #47280fc7
+# %% ../../nbs/06_analysis.ipynb #9e5b6112
 import lazy_loader
 
-# %% ../../nbs/06_analysis.ipynb #66e1376b
+# %% ../../nbs/06_analysis.ipynb #e348d0d2
 __getattr__, __dir__, __all__ = lazy_loader.attach(__name__, submod_attrs={
     "metrics": ["evaluate", "compare_predictions", "most_confused"],
     "explanations": ["grad_cam", "field_maps", "plot_field", "plot_examples", "embed_2d"],

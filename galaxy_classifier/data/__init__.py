@@ -5,10 +5,10 @@
 # %% auto #0
 __all__ = []
 
-# %% ../../nbs/01_data.ipynb #20d6321c
+# %% ../../nbs/01_data.ipynb #67b99011
 import lazy_loader
 
-# %% ../../nbs/01_data.ipynb #04730e7f
+# %% ../../nbs/01_data.ipynb #08527445
 __getattr__, __dir__, __all__ = lazy_loader.attach(__name__, submod_attrs={
     "flux": ["stretch", "unstretch", "PIXEL_SCALE"],
     "images": ["read_image", "resize_image", "IMAGE_SUFFIXES"],

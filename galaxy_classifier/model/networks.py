@@ -328,8 +328,8 @@ def _cnn_network(config:dict, widths:None=None) -> GalaxyNetwork:
         raise GalaxyError(f"widths {widths} given, but those of the cnn are fixed. Model 'reference' takes some.")
     channels = (3, 32, 64, 128, 256, 512)
     features = nn.Sequential(*map(_plain_block, channels[:-1], channels[1:]))
-    head = SymmetryMLP(32, 16, config["measurements"]), FullyNet((512 + 16, 256, 128, config["classes"]), .5)
-    network = GalaxyNetwork(features, *head, config)
+    branch = SymmetryMLP(32, 16, config["measurements"])
+    network = GalaxyNetwork(features, branch, FullyNet((512 + 16, 256, 128, config["classes"]), .5), config)
     for layer in network.modules():
         if isinstance(layer, (nn.Conv2d, nn.Linear)): nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
         if isinstance(layer, nn.Linear): nn.init.zeros_(layer.bias)
@@ -345,8 +345,8 @@ def _steerable_network(config:dict, widths:tuple[int, ...]|None=None) -> GalaxyN
         raise GalaxyError(f"widths {chosen} given; expected {len(usual)} integers of 1 or more, such as {usual}.")
     if chosen != usual: config = config | dict(widths=[int(width) for width in chosen])
     features = EquivariantFeatures(config["group"], config["size"], config["name"], chosen)
-    head = FullyNet((features.channels + 8, 128, 64, config["classes"]), .3)
-    return GalaxyNetwork(features, SymmetryMLP(16, 8, config["measurements"]), head, config)
+    branch = SymmetryMLP(16, 8, config["measurements"])
+    return GalaxyNetwork(features, branch, FullyNet((features.channels + 8, 128, 64, config["classes"]), .3), config)
 
 # %% ../../nbs/04c_model.networks.ipynb #cell-086
 MODELS:dict[str, Callable] = dict(reference=_steerable_network, residual=_steerable_network, cnn=_cnn_network)

@@ -5,10 +5,10 @@
 # %% auto #0
 __all__ = []
 
-# %% ../../nbs/05_training.ipynb #9f635dec
+# %% ../../nbs/05_training.ipynb #7ad174f1
 import lazy_loader
 
-# %% ../../nbs/05_training.ipynb #c3eb0aae
+# %% ../../nbs/05_training.ipynb #aded2cd3
 __getattr__, __dir__, __all__ = lazy_loader.attach(__name__, submod_attrs={
     "batches": ["GalaxyDataset", "make_loader"],
     "augmentation": ["Augment", "AUGMENTATIONS"],
