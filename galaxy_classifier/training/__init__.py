@@ -5,10 +5,10 @@
 # %% auto #0
 __all__ = []
 
-# %% ../../nbs/05_training.ipynb #7ad174f1
+# %% ../../nbs/05_training.ipynb #05458bc6
 import lazy_loader
 
-# %% ../../nbs/05_training.ipynb #aded2cd3
+# %% ../../nbs/05_training.ipynb #9ca30bac
 __getattr__, __dir__, __all__ = lazy_loader.attach(__name__, submod_attrs={
     "batches": ["GalaxyDataset", "make_loader"],
     "augmentation": ["Augment", "AUGMENTATIONS"],
