@@ -5,10 +5,10 @@
 # %% auto #0
 __all__ = []
 
-# %% ../../nbs/06_analysis.ipynb #51a8e33d
+# %% ../../nbs/06_analysis.ipynb #eb65ad2a
 import lazy_loader
 
-# %% ../../nbs/06_analysis.ipynb #dec174eb
+# %% ../../nbs/06_analysis.ipynb #61122be1
 __getattr__, __dir__, __all__ = lazy_loader.attach(__name__, submod_attrs={
     "metrics": ["evaluate", "compare_predictions", "most_confused"],
     "explanations": ["grad_cam", "field_maps", "plot_field", "plot_examples", "embed_2d"],

@@ -5,10 +5,10 @@
 # %% auto #0
 __all__ = []
 
-# %% ../../nbs/01_data.ipynb #5b156b68
+# %% ../../nbs/01_data.ipynb #0ffd176c
 import lazy_loader
 
-# %% ../../nbs/01_data.ipynb #efba436b
+# %% ../../nbs/01_data.ipynb #4b2f1812
 __getattr__, __dir__, __all__ = lazy_loader.attach(__name__, submod_attrs={
     "flux": ["stretch", "unstretch", "PIXEL_SCALE"],
     "images": ["read_image", "resize_image", "IMAGE_SUFFIXES"],

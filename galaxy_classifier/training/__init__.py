@@ -5,10 +5,10 @@
 # %% auto #0
 __all__ = []
 
-# %% ../../nbs/05_training.ipynb #05458bc6
+# %% ../../nbs/05_training.ipynb #de38ce85
 import lazy_loader
 
-# %% ../../nbs/05_training.ipynb #9ca30bac
+# %% ../../nbs/05_training.ipynb #d2a40525
 __getattr__, __dir__, __all__ = lazy_loader.attach(__name__, submod_attrs={
     "batches": ["GalaxyDataset", "make_loader"],
     "augmentation": ["Augment", "AUGMENTATIONS"],
