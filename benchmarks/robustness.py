@@ -50,7 +50,8 @@ def main():
     folders = Parallel(words.processes, pre_dispatch=words.processes)(delayed(train)(words.store, replace(base, **how), words.folder/name.replace(" ", "-")) for name, how in NETWORKS.items())
     networks = {name: load_model(folder) for name, folder in zip(NETWORKS, folders)}
     store = Store(words.store)
-    found = measure_robustness(networks, store, words.folder/"robustness.jsonl", RobustnessPlan(attacked=words.attacked))
+    plan = RobustnessPlan(attacked=words.attacked)
+    found = measure_robustness(networks, store, words.folder/"robustness.jsonl", plan)
     print(robustness_table(found).round(1).to_string())
     rows = [{key: value for key, value in row.items() if key != "predictions"} for row in found["rows"]]
     save_json(words.output, dict(found, rows=rows, size=words.size, epochs=words.epochs, parameters={name: count_parameters(network) for name, network in networks.items()},

@@ -84,16 +84,17 @@ def plot_field(
     rotations:int=2, # rows: the image rotated by 0°, 90° …
 ) -> plt.Figure:
     "An image, rotated, and the maps of a regular field beside it."
-    images = torch.stack([torch.rot90(torch.tensor(np.array(image)), turns, (0, 1)) for turns in range(rotations)])
+    original = torch.tensor(np.array(image))
+    images = torch.stack([torch.rot90(original, quarters, (0, 1)) for quarters in range(rotations)])
     maps = field_maps(network, prepare_images(images, network.config["size"]), field, layer)
     columns = 1 + maps.shape[1]
     figure, axes = plt.subplots(rotations, columns, figsize=(1.6*columns, 1.75*rotations), layout="constrained",
                                 squeeze=False)
-    for turns, row in enumerate(axes):
-        row[0].imshow(images[turns])
-        row[0].set_title(f"rotated by {90*turns}°", fontsize=9)
+    for quarters, row in enumerate(axes):
+        row[0].imshow(images[quarters])
+        row[0].set_title(f"rotated by {90*quarters}°", fontsize=9)
         for number, axis in enumerate(row[1:]):
-            axis.imshow(maps[turns, number], cmap="magma", vmin=maps.min(), vmax=maps.max())
+            axis.imshow(maps[quarters, number], cmap="magma", vmin=maps.min(), vmax=maps.max())
             axis.set_title(f"element {number}", fontsize=9)
         for axis in row: axis.axis("off")
     return figure

@@ -5,10 +5,10 @@
 # %% auto #0
 __all__ = []
 
-# %% ../../nbs/05_training.ipynb #de38ce85
+# %% ../../nbs/05_training.ipynb #423947ba
 import lazy_loader
 
-# %% ../../nbs/05_training.ipynb #d2a40525
+# %% ../../nbs/05_training.ipynb #7e8ffb27
 __getattr__, __dir__, __all__ = lazy_loader.attach(__name__, submod_attrs={
     "batches": ["GalaxyDataset", "make_loader"],
     "augmentation": ["Augment", "AUGMENTATIONS"],
