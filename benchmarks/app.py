@@ -33,31 +33,31 @@ def drive(driver, address, folder, picture):
     text, until = lambda name: driver.find_element(By.ID, name).text, lambda condition: WebDriverWait(driver, 60).until(condition)
     give = lambda file: driver.find_element(By.ID, "file").send_keys(str(file))
     driver.get(address)
-    expect("Drop a picture here" in driver.find_element(By.TAG_NAME, "body").text, "the page opens")
+    expect("Drop an image here" in driver.find_element(By.TAG_NAME, "body").text, "the page opens")
     give(folder/"galaxy.png")
-    until(lambda _: driver.find_element(By.ID, "answer").is_displayed())
+    until(lambda _: driver.find_element(By.ID, "result").is_displayed())
     bars = driver.find_elements(By.CSS_SELECTOR, ".bar")
     shares = [float(bar.text.splitlines()[-1].rstrip(" %")) for bar in bars]
     expect(len(bars) == 10 and shares == sorted(shares, reverse=True) and abs(sum(shares) - 100) < 1, f"ten classes, likeliest first: {bars[0].text.replace(chr(10), ' ')}")
     until(lambda _: driver.execute_script("return [...document.images].every(image => image.complete && image.naturalWidth > 0)"))
     expect("Asymmetry" in text("notes"), f"three pictures, and: {text('notes')}")
     if picture: driver.save_screenshot(str(picture))
-    for name, message in (("notes.txt", "expected a picture"), ("broken.png", "cannot be read as a picture"), ("large.png", "50 MB; expected at most 20")):
+    for name, message in (("notes.txt", "is no image"), ("broken.png", "cannot be read"), ("large.png", "50 MB. Give at most 20")):
         give(folder/name)
         until(lambda _: message in text("message"))
-        expect(not driver.find_element(By.ID, "answer").is_displayed(), f"{name}: {text('message')}")
+        expect(not driver.find_element(By.ID, "result").is_displayed(), f"{name}: {text('message')}")
     quiet = [line for line in complaints(driver) if "400 (BAD REQUEST)" not in line]
     expect(not quiet, f"the console is quiet {quiet or ''}")
     driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", dict(width=390, height=844, deviceScaleFactor=1, mobile=True))
     give(folder/"galaxy.png")
-    until(lambda _: driver.find_element(By.ID, "answer").is_displayed())
+    until(lambda _: driver.find_element(By.ID, "result").is_displayed())
     expect(too_wide(driver) <= 0, "nothing sticks out on a screen of 390 px")
 
 
 def press(address, folder):
     """What a page does not send: too much, and ten at once."""
     content = (folder/"galaxy.png").read_bytes()
-    send = lambda content: requests.post(f"{address}/classify", files=dict(picture=("galaxy.png", content)), timeout=120)
+    send = lambda content: requests.post(f"{address}/classify", files=dict(image=("galaxy.png", content)), timeout=120)
     with ThreadPoolExecutor(10) as pool: replies = list(pool.map(lambda _: send(content), range(10)))
     expect(all(reply.ok for reply in replies) and len({reply.text for reply in replies}) == 1, "ten uploads at once: ten answers, all the same")
     try: code = send(bytes(50*2**20)).status_code
