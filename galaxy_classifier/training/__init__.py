@@ -5,10 +5,10 @@
 # %% auto #0
 __all__ = []
 
-# %% ../../nbs/05_training.ipynb #cd9b407d
+# %% ../../nbs/05_training.ipynb #377ab838
 import lazy_loader
 
-# %% ../../nbs/05_training.ipynb #6cbc982f
+# %% ../../nbs/05_training.ipynb #da073073
 __getattr__, __dir__, __all__ = lazy_loader.attach(__name__, submod_attrs={
     "batches": ["GalaxyDataset", "make_loader"],
     "augmentation": ["Augment", "AUGMENTATIONS"],
