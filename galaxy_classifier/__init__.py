@@ -5,15 +5,15 @@
 # %% auto #0
 __all__ = []
 
-# %% ../nbs/00_tour.ipynb #06c411b0
+# %% ../nbs/00_tour.ipynb #cell-003
 import sys
 
 import lazy_loader
 
-# %% ../nbs/00_tour.ipynb #3809e91b
+# %% ../nbs/00_tour.ipynb #cell-005
 __version__ = "0.1.0"
 
-# %% ../nbs/00_tour.ipynb #e35cd8e3
+# %% ../nbs/00_tour.ipynb #cell-007
 _FRONT_DOOR = { # module → names
     "core": ["GALAXY10_CLASSES", "GalaxyError"],
     "data.store": ["Store"],
@@ -27,7 +27,7 @@ _FRONT_DOOR = { # module → names
 }
 _lazy_getattr, __dir__, __all__ = lazy_loader.attach(__name__, submod_attrs=_FRONT_DOOR)
 
-# %% ../nbs/00_tour.ipynb #8b8745b5
+# %% ../nbs/00_tour.ipynb #cell-009
 def __getattr__(name:str) -> object:
     "The object of that name, imported now. Raises `ModuleNotFoundError` saying what to install."
     if name not in __all__:

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['simulate', 'preprocess', 'Run', 'Report', 'train', 'analyse']
 
-# %% ../nbs/08_api.ipynb #8dd0d8092fe74a7c96281538738b07e2
+# %% ../nbs/08_api.ipynb #cell-003
 import hashlib
 import json
 from dataclasses import asdict, dataclass
@@ -26,12 +26,12 @@ from .training.config import TrainingConfig
 from .training.evaluate import plot_history
 from .training.fit import fit
 
-# %% ../nbs/08_api.ipynb #10185d26023b46108eb7d9f57d49d2b3
+# %% ../nbs/08_api.ipynb #cell-006
 def _as_store(store:Store|str|Path) -> Store:
     "The store itself, or the one at a path."
     return store if isinstance(store, Store) else Store(store)
 
-# %% ../nbs/08_api.ipynb #8763a12b2bbd4a93a75aff182afb95dc
+# %% ../nbs/08_api.ipynb #cell-007
 def simulate(
     store:str|Path="data", # directory to make
     count:int=1000, # galaxies, as many of each of the ten classes
@@ -42,7 +42,7 @@ def simulate(
     "Simulate a store of galaxies, split 60 : 20 : 20."
     return simulate_store(store, count, size=size, magnification=magnification, **options)
 
-# %% ../nbs/08_api.ipynb #7cdc8c89c7104fffa095e18ddfef8986
+# %% ../nbs/08_api.ipynb #cell-009
 def preprocess(
     store:Store|str|Path="data", # gets star-free images and measurements
     workers:int=2, # processes
@@ -54,7 +54,7 @@ def preprocess(
     preprocess_store(store, settings_from_dict(PreprocessingParameters, parameters), workers, overwrite=overwrite)
     return store
 
-# %% ../nbs/08_api.ipynb #504fb2a444614c0babb325280ed9130a
+# %% ../nbs/08_api.ipynb #cell-012
 class Run:
     "A training run: its settings, metrics, curves, model and report."
     def __init__(self,
@@ -71,13 +71,13 @@ class Run:
         return (f"Run({str(self.folder)!r}: {self.summary['epochs']} epochs, validation accuracy "
                 f"{self.summary['valid_accuracy']:.1%} in epoch {self.summary['best_epoch']})")
 
-# %% ../nbs/08_api.ipynb #59bbdb311c014d738909a11f9e486628
+# %% ../nbs/08_api.ipynb #cell-013
 @patch(as_prop=True)
 def metrics(self:Run) -> pd.DataFrame:
     "One row an epoch: loss, accuracy and macro-F1 in training and validation, learning rate, seconds."
     return pd.read_csv(self.folder/"history.csv", index_col="epoch")
 
-# %% ../nbs/08_api.ipynb #b43b363d81ae4b689946ece5c682cd59
+# %% ../nbs/08_api.ipynb #cell-014
 @patch
 def plot(self:Run) -> plt.Figure:
     "Loss, accuracy, learning rate and norm of the gradient against the epoch."
@@ -85,13 +85,13 @@ def plot(self:Run) -> plt.Figure:
     plt.close(figure) # else Jupyter would show it twice
     return figure
 
-# %% ../nbs/08_api.ipynb #8a65eabff63a45729fe45fb5ade58bdc
+# %% ../nbs/08_api.ipynb #cell-015
 @patch(as_prop=True)
 def model(self:Run) -> Classifier:
     "The best network of the run, ready to classify images."
     return load(self.folder/"model.onnx")
 
-# %% ../nbs/08_api.ipynb #4dd4641cc4064e0191573fe9c69df29b
+# %% ../nbs/08_api.ipynb #cell-017
 @dataclass(repr=False)
 class Report:
     "Where a report is, and what it found."
@@ -103,7 +103,7 @@ class Report:
         return (f"accuracy {self.metrics['accuracy']:.1%} ({low:.1%} to {high:.1%}), "
                 f"macro-F1 {self.metrics['macro_f1']:.2f}; see {self.path}")
 
-# %% ../nbs/08_api.ipynb #8309879909854d7188b41380fd92a7c3
+# %% ../nbs/08_api.ipynb #cell-018
 @patch
 def report(self:Run,
     path:str|Path|None=None, # of the HTML file; report.html in the run's folder if not given
@@ -114,7 +114,7 @@ def report(self:Run,
     path = Path(path or self.folder/"report.html")
     return Report(path, analyse_store(self.store, self.folder, path, part))
 
-# %% ../nbs/08_api.ipynb #cb1e1581032b452c9409d6c6813c49d1
+# %% ../nbs/08_api.ipynb #cell-020
 def _run_folder(
     config:TrainingConfig, # all settings
     store:Store, # the data
@@ -123,7 +123,7 @@ def _run_folder(
     given = json.dumps([asdict(config), store.manifest_hash()], sort_keys=True)
     return Path("runs")/f"{config.model}-{hashlib.sha256(given.encode()).hexdigest()[:8]}"
 
-# %% ../nbs/08_api.ipynb #379cbbc1e968416e875cc15c1202d7eb
+# %% ../nbs/08_api.ipynb #cell-021
 def train(
     store:Store|str|Path="data", # preprocessed and split
     output:str|Path|None=None, # folder of the run; one below runs/ that belongs to these settings if not given
@@ -138,7 +138,7 @@ def train(
     fit(store, config, output, device, start=start, tracking=tracking)
     return Run(output, store)
 
-# %% ../nbs/08_api.ipynb #f6fa52606d8c4a75a9b52967216f8f3f
+# %% ../nbs/08_api.ipynb #cell-027
 def analyse(
     run:Run|str|Path, # of `train`, or its folder, or models:/NAME@ALIAS
     store:Store|str|Path|None=None, # with a split of galaxies that it has not seen; the run's own if not given

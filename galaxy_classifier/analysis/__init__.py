@@ -5,10 +5,10 @@
 # %% auto #0
 __all__ = []
 
-# %% ../../nbs/06_analysis.ipynb #164b43f9
+# %% ../../nbs/06_analysis.ipynb #cell-003
 import lazy_loader
 
-# %% ../../nbs/06_analysis.ipynb #2dd2f9ba
+# %% ../../nbs/06_analysis.ipynb #cell-008
 __getattr__, __dir__, __all__ = lazy_loader.attach(__name__, submod_attrs={
     "metrics": ["evaluate", "compare_predictions", "most_confused"],
     "explanations": ["grad_cam", "field_maps", "plot_field", "plot_examples", "embed_2d"],

@@ -5,10 +5,10 @@
 # %% auto #0
 __all__ = []
 
-# %% ../../nbs/01_data.ipynb #c7e6bb9f
+# %% ../../nbs/01_data.ipynb #cell-003
 import lazy_loader
 
-# %% ../../nbs/01_data.ipynb #61e783f5
+# %% ../../nbs/01_data.ipynb #cell-012
 __getattr__, __dir__, __all__ = lazy_loader.attach(__name__, submod_attrs={
     "flux": ["stretch", "unstretch", "PIXEL_SCALE"],
     "images": ["read_image", "resize_image", "IMAGE_SUFFIXES"],

@@ -5,10 +5,10 @@
 # %% auto #0
 __all__ = []
 
-# %% ../../nbs/07_inference.ipynb #eb295220
+# %% ../../nbs/07_inference.ipynb #cell-003
 import lazy_loader
 
-# %% ../../nbs/07_inference.ipynb #b5e6b84b
+# %% ../../nbs/07_inference.ipynb #cell-008
 __getattr__, __dir__, __all__ = lazy_loader.attach(__name__, submod_attrs={
     "inputs": ["ImageList", "list_images"],
     "classifier": ["Classifier", "Prediction", "load", "classify"],

@@ -5,10 +5,10 @@
 # %% auto #0
 __all__ = []
 
-# %% ../../nbs/02_preprocessing.ipynb #e82b2268
+# %% ../../nbs/02_preprocessing.ipynb #cell-003
 import lazy_loader
 
-# %% ../../nbs/02_preprocessing.ipynb #be1bf041
+# %% ../../nbs/02_preprocessing.ipynb #cell-011
 __getattr__, __dir__, __all__ = lazy_loader.attach(__name__, submod_attrs={
     "photometry": ["find_galaxy", "measure_galaxy"],
     "morphology": ["MEASUREMENTS", "conselice1997", "cas_asymmetry", "rms_asymmetry", "measure_morphology"],

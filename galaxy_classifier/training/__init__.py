@@ -5,10 +5,10 @@
 # %% auto #0
 __all__ = []
 
-# %% ../../nbs/05_training.ipynb #377ab838
+# %% ../../nbs/05_training.ipynb #cell-003
 import lazy_loader
 
-# %% ../../nbs/05_training.ipynb #da073073
+# %% ../../nbs/05_training.ipynb #cell-009
 __getattr__, __dir__, __all__ = lazy_loader.attach(__name__, submod_attrs={
     "batches": ["GalaxyDataset", "make_loader"],
     "augmentation": ["Augment", "AUGMENTATIONS"],
