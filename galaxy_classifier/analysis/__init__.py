@@ -5,10 +5,10 @@
 # %% auto #0
 __all__ = []
 
-# %% ../../nbs/06_analysis.ipynb #a3d287ce
+# %% ../../nbs/06_analysis.ipynb #ba71b71d
 import lazy_loader
 
-# %% ../../nbs/06_analysis.ipynb #34f50232
+# %% ../../nbs/06_analysis.ipynb #0415e18b
 __getattr__, __dir__, __all__ = lazy_loader.attach(__name__, submod_attrs={
     "metrics": ["evaluate", "compare_predictions", "most_confused"],
     "explanations": ["grad_cam", "field_maps", "plot_field", "plot_examples", "embed_2d"],

@@ -5,10 +5,10 @@
 # %% auto #0
 __all__ = []
 
-# %% ../../nbs/07_inference.ipynb #4734fe97
+# %% ../../nbs/07_inference.ipynb #2d112113
 import lazy_loader
 
-# %% ../../nbs/07_inference.ipynb #19bad821
+# %% ../../nbs/07_inference.ipynb #11313c51
 __getattr__, __dir__, __all__ = lazy_loader.attach(__name__, submod_attrs={
     "inputs": ["ImageList", "list_images"],
     "classifier": ["Classifier", "Prediction", "load", "classify", "predict"],

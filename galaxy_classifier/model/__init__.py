@@ -5,10 +5,10 @@
 # %% auto #0
 __all__ = []
 
-# %% ../../nbs/04_model.ipynb #4c9f4073
+# %% ../../nbs/04_model.ipynb #619fa9cb
 import lazy_loader
 
-# %% ../../nbs/04_model.ipynb #31548dc3
+# %% ../../nbs/04_model.ipynb #f2a228ee
 __getattr__, __dir__, __all__ = lazy_loader.attach(__name__, submod_attrs={
     "groups": ["GROUPS", "make_group", "make_fields", "SteerableConvolution", "ResidualBlock"],
     "networks": ["GalaxyNetwork", "build_model", "count_parameters", "compile_network", "summary"],

@@ -37,6 +37,7 @@ def _plot_most_changed(
 ): # a matplotlib figure
     "Before, mask and after of the most changed images."
     from matplotlib.figure import Figure # takes a second, and processes that work on chunks need it not
+
     masked, cleaned = (open_array(folder/f"{name}.npy") for name in ("masked", "images_cleaned"))
     rows = np.argsort(-masked, kind="stable")[:count]
     figure = Figure(figsize=(1.9*max(len(rows), 1), 5.6), layout="constrained")
@@ -94,12 +95,12 @@ def run(self:PreprocessingPass,
     chunk:int, # images at a time in each
     scheduler:str|None, # tcp://host:port of a Dask cluster that works instead
 ):
-    "Preprocess the rows that are left."
+    "Preprocess the rows that are left; what a process has written stays with the system when it is killed."
     left = self.ledger.rows_left(len(self.store), chunk)
     job = partial(preprocess_rows, self.store.path.resolve(), self.folder.resolve(), self.parameters)
     def rows_done():
         for start, stop in run_chunks(job, left, workers, scheduler):
-            self.ledger.note((start, stop)) # what a process has written, it leaves to the system, even when it is killed
+            self.ledger.note((start, stop))
             yield from range(start, stop)
     total = sum(stop - start for start, stop in left)
     for _ in progress(rows_done(), total, label="preprocessing", unit="images"): pass
@@ -124,7 +125,7 @@ def publish(self:PreprocessingPass):
     store, folder = self.store, self.folder
     if _identity(store) != self.ledger.plan["identity"]:
         shutil.rmtree(folder)
-        raise GalaxyError(f"{store.path} was changed while it was being preprocessed; nothing was kept. Preprocess it again.")
+        raise GalaxyError(f"{store.path} was changed while it was being preprocessed; nothing was kept. Do it again.")
     entry = self._conclude()
     store.manifest = {key: value for key, value in store.manifest.items() if key != "preprocessing"}
     store.update_manifest()
@@ -136,7 +137,7 @@ def publish(self:PreprocessingPass):
 # %% ../../nbs/02g_preprocessing.pipeline.ipynb #cell-026
 def preprocess_store(
     store:Store, # gets cleaned images, asymmetries and an entry in its manifest
-    parameters:PreprocessingParameters|None=None, # what counts as a star, what is measured; the usual ones if not given
+    parameters:PreprocessingParameters|None=None, # of star removal and measurement
     workers:int=2, # processes
     chunk:int=32, # images at a time in each
     overwrite:bool=False, # do it again if it was done?
@@ -158,17 +159,18 @@ def galaxy_preprocess(
     store:Path=Path("data"), # the store to work on, filled by galaxy-data
     workers:int=2, # processes
     chunk:int=32, # images that a process takes at a time
-    scheduler:str|None=None, # tcp://host:port of a Dask cluster that works instead; it must see the store's directory
-    missed_star_cost:float=PreprocessingParameters.missed_star_cost, # in wrongly replaced pixels; less removes fewer stars
+    scheduler:str|None=None, # tcp://host:port of a Dask cluster that works instead and sees the store
+    missed_star_cost:float=PreprocessingParameters.missed_star_cost, # in wrongly replaced pixels
     asymmetry:str=PreprocessingParameters.asymmetry, # its definition: conselice1997, cas or rms
     measurements:str="asymmetry", # the network's second input: asymmetry, or more with commas between, or all
     overwrite:bool=False, # do it again if it was done?
 ):
-    "Remove foreground stars and measure the asymmetry of every image of a store; the same command resumes a killed pass."
+    "Remove foreground stars and measure the asymmetry of every image of a store, or resume a pass that was stopped."
     names = MEASUREMENTS if measurements == "all" else tuple(measurements.split(","))
     parameters = PreprocessingParameters(missed_star_cost=missed_star_cost, asymmetry=asymmetry, measurements=names)
     store = Store(store)
     preprocess_store(store, parameters, workers, chunk, overwrite, scheduler)
-    print(f"{store.path}: {len(store)} images cleaned, {store.manifest['preprocessing']['masked_share']:.2%} of the pixels "
-          f"replaced, median asymmetry {np.median(store.asymmetries):.2f}; "
+    masked = store.manifest["preprocessing"]["masked_share"]
+    print(f"{store.path}: {len(store)} images cleaned, {masked:.2%} of the pixels replaced, "
+          f"median asymmetry {np.median(store.asymmetries):.2f}; "
           f"the most changed are shown in {store.path/'preprocessing.png'}")
