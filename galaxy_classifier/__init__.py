@@ -5,15 +5,15 @@
 # %% auto #0
 __all__ = []
 
-# %% ../nbs/00_tour.ipynb #81fcc193
+# %% ../nbs/00_tour.ipynb #b5633a9d
 import sys
 
 import lazy_loader
 
-# %% ../nbs/00_tour.ipynb #15bc289b
+# %% ../nbs/00_tour.ipynb #df1f70ee
 __version__ = "0.1.0"
 
-# %% ../nbs/00_tour.ipynb #eaeddbff
+# %% ../nbs/00_tour.ipynb #6a181a79
 _FRONT_DOOR = { # module → names
     "core": ["GALAXY10_CLASSES", "GalaxyError"],
     "data.store": ["Store"],
@@ -26,7 +26,7 @@ _FRONT_DOOR = { # module → names
 }
 _lazy_getattr, __dir__, __all__ = lazy_loader.attach(__name__, submod_attrs=_FRONT_DOOR)
 
-# %% ../nbs/00_tour.ipynb #42ca97a0
+# %% ../nbs/00_tour.ipynb #3b8f9075
 def __getattr__(name:str) -> object:
     "The object of that name, imported now. Raises `ModuleNotFoundError` saying what to install."
     if name not in __all__: raise AttributeError(f"module {__name__!r} has no attribute {name!r}", name=name, obj=sys.modules[__name__])

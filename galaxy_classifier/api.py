@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['simulate', 'preprocess', 'Run', 'Report', 'train']
 
-# %% ../nbs/08_api.ipynb #12585be7
+# %% ../nbs/08_api.ipynb #a1b8aa1c
 import hashlib
 import json
 from dataclasses import asdict, dataclass
@@ -28,12 +28,12 @@ from .training.config import TrainingConfig
 from .training.evaluate import plot_history
 from .training.fit import fit
 
-# %% ../nbs/08_api.ipynb #fad31810
+# %% ../nbs/08_api.ipynb #964f2331
 def _as_store(store:Store|str|Path) -> Store:
     "The store itself, or the one at a path."
     return store if isinstance(store, Store) else Store(store)
 
-# %% ../nbs/08_api.ipynb #c3ee2c83
+# %% ../nbs/08_api.ipynb #a70cee30
 def simulate(
     store:str|Path="data", # directory to make
     count:int=1000, # galaxies, as many of each of the ten classes
@@ -44,7 +44,7 @@ def simulate(
     "Simulate a store of galaxies, split 60 : 20 : 20."
     return simulate_store(store, count, size=size, magnification=magnification, **options)
 
-# %% ../nbs/08_api.ipynb #5271d8dd
+# %% ../nbs/08_api.ipynb #51e491d4
 def preprocess(
     store:Store|str|Path="data", # gets star-free images and measurements
     workers:int=2, # processes
@@ -56,7 +56,7 @@ def preprocess(
     preprocess_store(store, settings_from_dict(PreprocessingParameters, parameters), workers, overwrite=overwrite)
     return store
 
-# %% ../nbs/08_api.ipynb #6365180c
+# %% ../nbs/08_api.ipynb #e385fc20
 class Run:
     "A training run: its settings, metrics, curves, model and report."
     def __init__(self,
@@ -73,13 +73,13 @@ class Run:
         return (f"Run({str(self.folder)!r}: {self.summary['epochs']} epochs, validation accuracy "
                 f"{self.summary['valid_accuracy']:.1%} in epoch {self.summary['best_epoch']})")
 
-# %% ../nbs/08_api.ipynb #9f8180c9
+# %% ../nbs/08_api.ipynb #de5c3032
 @patch(as_prop=True)
 def metrics(self:Run) -> pd.DataFrame:
     "One row an epoch: loss, accuracy and macro-F1 in training and validation, learning rate, seconds."
     return pd.read_csv(self.folder/"history.csv", index_col="epoch")
 
-# %% ../nbs/08_api.ipynb #0afcfac1
+# %% ../nbs/08_api.ipynb #62e677fc
 @patch
 def plot(self:Run) -> plt.Figure:
     "Loss, accuracy, learning rate and norm of the gradient against the epoch."
@@ -87,13 +87,13 @@ def plot(self:Run) -> plt.Figure:
     plt.close(figure) # else Jupyter would show it twice
     return figure
 
-# %% ../nbs/08_api.ipynb #32740d29
+# %% ../nbs/08_api.ipynb #a2de1bb5
 @patch(as_prop=True)
 def model(self:Run) -> Classifier:
     "The best network of the run, ready to classify images."
     return load(self.folder/"model.onnx")
 
-# %% ../nbs/08_api.ipynb #6d1c1e43
+# %% ../nbs/08_api.ipynb #8988ca10
 @dataclass(repr=False)
 class Report:
     "Where a report is, and what it found."
@@ -104,7 +104,7 @@ class Report:
         low, high = self.metrics["accuracy_interval"]
         return f"accuracy {self.metrics['accuracy']:.1%} ({low:.1%} to {high:.1%}), macro-F1 {self.metrics['macro_f1']:.2f}; see {self.path}"
 
-# %% ../nbs/08_api.ipynb #8d8a045d
+# %% ../nbs/08_api.ipynb #29603585
 @patch
 def report(self:Run,
     path:str|Path|None=None, # of the HTML file; report.html in the run's folder if not given
@@ -115,7 +115,7 @@ def report(self:Run,
     path = Path(path or self.folder/"report.html")
     return Report(path, analyse_store(self.store, self.folder, path, part))
 
-# %% ../nbs/08_api.ipynb #62b765bf
+# %% ../nbs/08_api.ipynb #18a75ea7
 def _run_folder(
     config:TrainingConfig, # all settings
     store:Store, # the data
@@ -124,7 +124,7 @@ def _run_folder(
     given = json.dumps([asdict(config), store.manifest_hash()], sort_keys=True)
     return Path("runs")/f"{config.model}-{hashlib.sha256(given.encode()).hexdigest()[:8]}"
 
-# %% ../nbs/08_api.ipynb #b5b85af7
+# %% ../nbs/08_api.ipynb #06def17d
 def train(
     store:Store|str|Path="data", # preprocessed and split
     output:str|Path|None=None, # folder of the run; one below runs/ that belongs to these settings if not given

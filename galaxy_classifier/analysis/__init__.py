@@ -5,10 +5,10 @@
 # %% auto #0
 __all__ = []
 
-# %% ../../nbs/06_analysis.ipynb #ba71b71d
+# %% ../../nbs/06_analysis.ipynb #24886511
 import lazy_loader
 
-# %% ../../nbs/06_analysis.ipynb #0415e18b
+# %% ../../nbs/06_analysis.ipynb #f2947aeb
 __getattr__, __dir__, __all__ = lazy_loader.attach(__name__, submod_attrs={
     "metrics": ["evaluate", "compare_predictions", "most_confused"],
     "explanations": ["grad_cam", "field_maps", "plot_field", "plot_examples", "embed_2d"],

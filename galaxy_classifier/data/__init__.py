@@ -5,10 +5,10 @@
 # %% auto #0
 __all__ = []
 
-# %% ../../nbs/01_data.ipynb #a9b55501
+# %% ../../nbs/01_data.ipynb #ebcf48b8
 import lazy_loader
 
-# %% ../../nbs/01_data.ipynb #f1557389
+# %% ../../nbs/01_data.ipynb #6d5ac143
 __getattr__, __dir__, __all__ = lazy_loader.attach(__name__, submod_attrs={
     "flux": ["stretch", "unstretch", "PIXEL_SCALE"],
     "images": ["read_image", "resize_image", "IMAGE_SUFFIXES"],

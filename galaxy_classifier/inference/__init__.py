@@ -5,10 +5,10 @@
 # %% auto #0
 __all__ = []
 
-# %% ../../nbs/07_inference.ipynb #2d112113
+# %% ../../nbs/07_inference.ipynb #6411e420
 import lazy_loader
 
-# %% ../../nbs/07_inference.ipynb #11313c51
+# %% ../../nbs/07_inference.ipynb #fea9f2a8
 __getattr__, __dir__, __all__ = lazy_loader.attach(__name__, submod_attrs={
     "inputs": ["ImageList", "list_images"],
     "classifier": ["Classifier", "Prediction", "load", "classify", "predict"],

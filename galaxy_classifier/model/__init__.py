@@ -5,10 +5,10 @@
 # %% auto #0
 __all__ = []
 
-# %% ../../nbs/04_model.ipynb #619fa9cb
+# %% ../../nbs/04_model.ipynb #4029e4a6
 import lazy_loader
 
-# %% ../../nbs/04_model.ipynb #f2a228ee
+# %% ../../nbs/04_model.ipynb #7d97a1f9
 __getattr__, __dir__, __all__ = lazy_loader.attach(__name__, submod_attrs={
     "groups": ["GROUPS", "make_group", "make_fields", "SteerableConvolution", "ResidualBlock"],
     "networks": ["GalaxyNetwork", "build_model", "count_parameters", "compile_network", "summary"],

@@ -5,10 +5,10 @@
 # %% auto #0
 __all__ = []
 
-# %% ../../nbs/02_preprocessing.ipynb #21fc75c6
+# %% ../../nbs/02_preprocessing.ipynb #b6adae92
 import lazy_loader
 
-# %% ../../nbs/02_preprocessing.ipynb #26e17319
+# %% ../../nbs/02_preprocessing.ipynb #150627cf
 __getattr__, __dir__, __all__ = lazy_loader.attach(__name__, submod_attrs={
     "photometry": ["find_galaxy", "measure_galaxy"],
     "morphology": ["MEASUREMENTS", "conselice1997", "cas_asymmetry", "rms_asymmetry", "measure_morphology"],

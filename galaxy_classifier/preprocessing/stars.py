@@ -411,7 +411,7 @@ def find_stars(
     return _star_table(chosen, x=x, y=y, radius=radius, peak=peak, odds=odds), field
 
 # %% ../../nbs/02d_preprocessing.stars.ipynb #cell-121
-star_probability = star_log_odds # two names for 02e, until it uses the new ones
+star_probability = star_log_odds # this and `light` are for 02e, until it uses the new names
 
 @patch(as_prop=True)
 def light(self:SourceField): return self.flux

@@ -5,10 +5,10 @@
 # %% auto #0
 __all__ = []
 
-# %% ../../nbs/05_training.ipynb #92d59c80
+# %% ../../nbs/05_training.ipynb #c7b9c911
 import lazy_loader
 
-# %% ../../nbs/05_training.ipynb #fbbe28ab
+# %% ../../nbs/05_training.ipynb #88e5d033
 __getattr__, __dir__, __all__ = lazy_loader.attach(__name__, submod_attrs={
     "batches": ["GalaxyDataset", "make_loader"],
     "augmentation": ["Augment", "AUGMENTATIONS"],
