@@ -14,7 +14,7 @@ from galaxy_classifier.data.flux import SUMMED_FLUX, channel_sum
 from galaxy_classifier.data.simulation import simulate_galaxy
 from galaxy_classifier.preprocessing.filters import mean_filter, opening_filter, pad_edge
 from galaxy_classifier.preprocessing.photometry import border_sky, border_sky_uint8, upper_median
-from galaxy_classifier.preprocessing.star_removal import RowWriter, holes
+from galaxy_classifier.preprocessing.star_removal import RowWriter, label_holes
 
 
 def seconds(work, number=200):
@@ -46,7 +46,7 @@ def main():
              "ndimage.grey_opening, window_opening": (lambda: ndimage.grey_opening(half, (9, 9)), lambda: opening_filter(half, 9)),
              "np.median, upper_median": (lambda: np.median(numbers), lambda: upper_median(numbers)),
              "border_sky, counted_sky": (lambda: border_sky(light), lambda: border_sky_uint8(total, SUMMED_FLUX)),
-             "ndimage.label and find_objects, holes": (lambda: ndimage.find_objects(ndimage.label(mask)[0]), lambda: holes(mask))}
+             "ndimage.label and find_objects, label_holes": (lambda: ndimage.find_objects(ndimage.label(mask)[0]), lambda: label_holes(mask))}
     found = {name: tuple(map(seconds, pair)) for name, pair in pairs.items()}
     with tempfile.TemporaryDirectory() as folder: found["a row through a map, RowWriter"] = mapped_and_written(Path(folder), image)
     for name, (theirs, ours) in found.items(): print(f"{name:40s} {1e6*theirs:7.1f} µs {1e6*ours:7.1f} µs {theirs/ours:6.1f}×")
