@@ -12,6 +12,6 @@ import lazy_loader
 __getattr__, __dir__, __all__ = lazy_loader.attach(__name__, submod_attrs={
     "metrics": ["evaluate", "compare_predictions", "most_confused"],
     "explanations": ["grad_cam", "field_maps", "plot_field", "plot_examples", "embed_2d"],
-    "robustness": ["PERTURBATIONS", "measure_robustness", "robustness_table", "plot_robustness"],
+    "robustness": ["PERTURBATIONS", "RobustnessPlan", "measure_robustness", "robustness_table", "plot_robustness"],
     "report": ["analyse", "galaxy_analyse"],
 })

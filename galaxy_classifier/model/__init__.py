@@ -15,8 +15,8 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(__name__, submod_attrs={
     "equivariance": ["measure_equivariance", "check_equivariance", "plot_equivariance"],
     "checkpoints": ["load_model", "read_checkpoint", "save_checkpoint"],
     "confidence": [
-        "fit_temperature", "apply_temperature", "expected_calibration_error", "brier_score", "reliability_table",
-        "plot_reliability", "NoveltyDetector", "fit_novelty",
+        "fit_temperature", "apply_temperature", "reliability_table", "expected_calibration_error", "brier_score",
+        "plot_reliability", "selective_accuracy", "plot_selective", "NoveltyDetector", "fit_novelty",
     ],
     "onnx_file": ["open_onnx", "read_onnx"],
     "export": ["export_onnx", "to_plain"],

@@ -8,11 +8,11 @@ __all__ = []
 # %% ../../nbs/02_preprocessing.ipynb #cell-003
 import lazy_loader
 
-# %% ../../nbs/02_preprocessing.ipynb #cell-011
+# %% ../../nbs/02_preprocessing.ipynb #cell-010
 __getattr__, __dir__, __all__ = lazy_loader.attach(__name__, submod_attrs={
     "photometry": ["find_galaxy", "measure_galaxy"],
-    "morphology": ["MEASUREMENTS", "conselice1997", "cas_asymmetry", "rms_asymmetry", "measure_morphology"],
+    "morphology": ["MEASUREMENTS", "ASYMMETRIES", "conselice1997", "measure_morphology"],
     "stars": ["StarParameters", "find_stars", "detect_sources"],
-    "star_removal": ["PreprocessingParameters", "preprocess_image"],
+    "star_removal": ["PreprocessingParameters", "Preprocessed", "preprocess_image"],
     "pipeline": ["preprocess_store", "galaxy_preprocess"],
 })

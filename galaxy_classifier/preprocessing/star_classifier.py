@@ -26,7 +26,7 @@ from .stars import SourceField, describe_sources, detect_sources
 def _are_stars(galaxy:SimulatedGalaxy, field:SourceField) -> np.ndarray:
     "Which sources, (n,) bool, get more than half of their flux from stars."
     row, column = field.sources["ypeak"], field.sources["xpeak"]
-    of_stars = field.light - SUMMED_FLUX[channel_sum(galaxy.star_free)]
+    of_stars = field.flux - SUMMED_FLUX[channel_sum(galaxy.star_free)]
     of_stars, total = (ndimage.uniform_filter(flux, 3)[row, column] for flux in (of_stars, field.compact))
     return of_stars > .5*np.maximum(total, 1e-6)
 

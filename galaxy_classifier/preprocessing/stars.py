@@ -409,9 +409,3 @@ def find_stars(
     off_centre = np.hypot(x - middle, y - middle) > parameters.central_radius*scale
     chosen = np.flatnonzero(off_centre & (odds > required))
     return _star_table(chosen, x=x, y=y, radius=radius, peak=peak, odds=odds), field
-
-# %% ../../nbs/02d_preprocessing.stars.ipynb #cell-121
-star_probability = star_log_odds # this and `light` are for 02e, until it uses the new names
-
-@patch(as_prop=True)
-def light(self:SourceField): return self.flux
