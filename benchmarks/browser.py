@@ -1,4 +1,5 @@
 """A real browser for the checks that need one: Debian's chromium and chromium-driver, nothing downloaded."""
+
 import shutil
 import sys
 
@@ -8,15 +9,28 @@ from selenium import webdriver
 def browser(width=1500, height=2250, dark=False):
     """Headless Chromium that keeps what its console says."""
     programs = shutil.which("chromium") or shutil.which("chromium-browser"), shutil.which("chromedriver")
-    if not all(programs): sys.exit("no browser: apt-get install chromium chromium-driver")
+    if not all(programs):
+        sys.exit("no browser: apt-get install chromium chromium-driver")
     options = webdriver.ChromeOptions()
     options.binary_location = programs[0]
-    for word in ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu", f"--window-size={width},{height}"): options.add_argument(word)
+    for word in (
+        "--headless=new",
+        "--no-sandbox",
+        "--disable-dev-shm-usage",
+        "--disable-gpu",
+        f"--window-size={width},{height}",
+    ):
+        options.add_argument(word)
     options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
     driver = webdriver.Chrome(options=options, service=webdriver.ChromeService(programs[1]))
     # Windows are at least 500 px wide; the page is told that its screen is a telephone's.
-    driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", dict(width=width, height=height, deviceScaleFactor=1, mobile=width < 500))
-    if dark: driver.execute_cdp_cmd("Emulation.setEmulatedMedia", dict(features=[dict(name="prefers-color-scheme", value="dark")]))
+    driver.execute_cdp_cmd(
+        "Emulation.setDeviceMetricsOverride", dict(width=width, height=height, deviceScaleFactor=1, mobile=width < 500)
+    )
+    if dark:
+        driver.execute_cdp_cmd(
+            "Emulation.setEmulatedMedia", dict(features=[dict(name="prefers-color-scheme", value="dark")])
+        )
     return driver
 
 

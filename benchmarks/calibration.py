@@ -1,11 +1,14 @@
-"""Calibration: can the probabilities on the real sample's test split be taken at their word, before and after temperature scaling?
+"""Calibration: can the probabilities on the real sample's test split be taken at their word, before and after
+temperature scaling?
 
 galaxy-data --hdf5 galaxy10_sample.h5 --store real && galaxy-preprocess --store real
 python benchmarks/calibration.py --store real --runs recipe/ours-* --output results/calibration.json
 
-The runs are those of benchmarks/recipe.py. Temperature is fitted on the validation split. With few images in a bin even perfect probabilities have an
+The runs are those of benchmarks/recipe.py. Temperature is fitted on the validation split. With few images in a bin
+even perfect probabilities have an
 expected calibration error: the floor is that of labels drawn from the scaled probabilities themselves, a hundred times.
 """
+
 import argparse
 from pathlib import Path
 
@@ -26,7 +29,11 @@ from galaxy_classifier.training.tracking import git_commit, hardware
 
 def drawn(probabilities, generator):
     """Labels as they would be if the probabilities were true."""
-    return (generator.random((len(probabilities), 1)) > probabilities.cumsum(1)).sum(1).clip(max=probabilities.shape[1] - 1)
+    return (
+        (generator.random((len(probabilities), 1)) > probabilities.cumsum(1))
+        .sum(1)
+        .clip(max=probabilities.shape[1] - 1)
+    )
 
 
 def measure(folder, store):
@@ -35,9 +42,21 @@ def measure(folder, store):
     valid, test = (predict_split(network, store, part) for part in ("valid", "test"))
     temperature = fit_temperature(valid.labels, valid.probabilities)
     scaled = apply_temperature(test.probabilities, temperature)
-    floor = np.mean([expected_calibration_error(drawn(scaled, random_generator(0, turn)), scaled) for turn in range(100)])
-    figures = {f"{name}_{when}": function(test.labels, probabilities) for name, function in (("ece", expected_calibration_error), ("brier", brier_score)) for when, probabilities in (("before", test.probabilities), ("after", scaled))}
-    return dict(run=folder.name, temperature=temperature, ece_floor=float(floor), accuracy=float((test.probabilities.argmax(1) == test.labels).mean()), **figures), test
+    floor = np.mean(
+        [expected_calibration_error(drawn(scaled, random_generator(0, turn)), scaled) for turn in range(100)]
+    )
+    figures = {
+        f"{name}_{when}": function(test.labels, probabilities)
+        for name, function in (("ece", expected_calibration_error), ("brier", brier_score))
+        for when, probabilities in (("before", test.probabilities), ("after", scaled))
+    }
+    return dict(
+        run=folder.name,
+        temperature=temperature,
+        ece_floor=float(floor),
+        accuracy=float((test.probabilities.argmax(1) == test.labels).mean()),
+        **figures,
+    ), test
 
 
 def main():
@@ -48,14 +67,48 @@ def main():
     parser.add_argument("--output", type=Path, help="JSON to write")
     words = parser.parse_args()
     store = Store(words.store)
-    rows, tests = zip(*(measure(folder, store) for folder in words.runs))
-    for row in rows: print(", ".join(f"{name} {value:.3f}" if isinstance(value, float) else str(value) for name, value in row.items()))
-    labels, raw = np.concatenate([test.labels for test in tests]), np.concatenate([test.probabilities for test in tests])
-    scaled = np.concatenate([apply_temperature(test.probabilities, row["temperature"]) for row, test in zip(rows, tests)])
-    pooled = dict(images=len(labels), ece_before=expected_calibration_error(labels, raw), ece_after=expected_calibration_error(labels, scaled), ece_floor=float(np.mean([expected_calibration_error(drawn(scaled, random_generator(1, turn)), scaled) for turn in range(100)])),
-                  brier_before=brier_score(labels, raw), brier_after=brier_score(labels, scaled))
-    print("all runs together:", ", ".join(f"{name} {value:.3f}" if isinstance(value, float) else f"{value} {name}" for name, value in pooled.items()))
-    if words.output: save_json(words.output, dict(runs=list(rows), pooled=pooled, data=store.manifest["source"], split=store.manifest["split"], commit=git_commit(), hardware=hardware()))
+    rows, tests = zip(*(measure(folder, store) for folder in words.runs), strict=True)
+    for row in rows:
+        print(
+            ", ".join(f"{name} {value:.3f}" if isinstance(value, float) else str(value) for name, value in row.items())
+        )
+    labels, raw = (
+        np.concatenate([test.labels for test in tests]),
+        np.concatenate([test.probabilities for test in tests]),
+    )
+    scaled = np.concatenate(
+        [apply_temperature(test.probabilities, row["temperature"]) for row, test in zip(rows, tests, strict=True)]
+    )
+    pooled = dict(
+        images=len(labels),
+        ece_before=expected_calibration_error(labels, raw),
+        ece_after=expected_calibration_error(labels, scaled),
+        ece_floor=float(
+            np.mean(
+                [expected_calibration_error(drawn(scaled, random_generator(1, turn)), scaled) for turn in range(100)]
+            )
+        ),
+        brier_before=brier_score(labels, raw),
+        brier_after=brier_score(labels, scaled),
+    )
+    print(
+        "all runs together:",
+        ", ".join(
+            f"{name} {value:.3f}" if isinstance(value, float) else f"{value} {name}" for name, value in pooled.items()
+        ),
+    )
+    if words.output:
+        save_json(
+            words.output,
+            dict(
+                runs=list(rows),
+                pooled=pooled,
+                data=store.manifest["source"],
+                split=store.manifest["split"],
+                commit=git_commit(),
+                hardware=hardware(),
+            ),
+        )
 
 
 if __name__ == "__main__":

@@ -1,13 +1,20 @@
-"""Inference: how fast is galaxy-predict from a folder of JPEG files to a table, where does the time go, and does its memory stay flat?
+"""Inference: how fast is galaxy-predict from a folder of JPEG files to a table, where does the time go, and does its
+memory stay flat?
 
 python benchmarks/inference.py --output results/inference.json
 
-Against a plain loop: each picture opened with Pillow, stars removed, escnn's own modules on one picture after the other, as tutorials do it, in small
-memory pages as escnn runs by itself and in large ones. It calls the same function for the stars as galaxy-predict does, which is part of what makes that
-fast; so there is another one, with the percentile method of benchmarks/preprocessing.py. The network is the reference one at 129 px, untrained: speed
-does not depend on what it knows. It is also run by onnxruntime alone, and with ncnn for its convolutions. Memory is the sum over all processes of their own and
-their share of common pages (PSS), at its highest, for 1,000 and for 20,000 files; it is asked for once a second, since the answer takes the kernel some hundredths.
+Against a plain loop: each picture opened with Pillow, stars removed, escnn's own modules on one picture after the
+other, as tutorials do it, in small
+memory pages as escnn runs by itself and in large ones. It calls the same function for the stars as galaxy-predict
+does, which is part of what makes that
+fast; so there is another one, with the percentile method of benchmarks/preprocessing.py. The network is the reference
+one at 129 px, untrained: speed
+does not depend on what it knows. It is also run by onnxruntime alone, and with ncnn for its convolutions. Memory is
+the sum over all processes of their own and
+their share of common pages (PSS), at its highest, for 1,000 and for 20,000 files; it is asked for once a second,
+since the answer takes the kernel some hundredths.
 """
+
 import argparse
 import contextlib
 import os
@@ -31,10 +38,17 @@ def make_model(path, size):
     from galaxy_classifier.model.checkpoints import save_checkpoint
     from galaxy_classifier.model.export import export_onnx
     from galaxy_classifier.model.networks import build_model
+
     torch.manual_seed(0)
     network = build_model(size=size).eval()
-    save_checkpoint(path/"best.pt", network, list(GALAXY10_CLASSES))
-    export_onnx(network, path/"model.onnx", list(GALAXY10_CLASSES), dict(image_size=256, cleaned=True, preprocessing={}, temperature=1.), 256)
+    save_checkpoint(path / "best.pt", network, list(GALAXY10_CLASSES))
+    export_onnx(
+        network,
+        path / "model.onnx",
+        list(GALAXY10_CLASSES),
+        dict(image_size=256, cleaned=True, preprocessing={}, temperature=1.0),
+        256,
+    )
 
 
 def make_pictures(folder, count, source=None):
@@ -42,11 +56,14 @@ def make_pictures(folder, count, source=None):
     from PIL import Image
 
     from galaxy_classifier.data.simulation import simulate_galaxy
+
     folder.mkdir()
     for number in range(count):
-        file = folder/f"{number:06d}.jpg"
-        if source: os.link(source/f"{number % len(os.listdir(source)):06d}.jpg", file)
-        else: Image.fromarray(simulate_galaxy(number % 10, 1, number, 256).image).save(file, quality=92)
+        file = folder / f"{number:06d}.jpg"
+        if source:
+            os.link(source / f"{number % len(os.listdir(source)):06d}.jpg", file)
+        else:
+            Image.fromarray(simulate_galaxy(number % 10, 1, number, 256).image).save(file, quality=92)
 
 
 def plain_loop(folder, files, output, clean):
@@ -58,36 +75,53 @@ def plain_loop(folder, files, output, clean):
     from galaxy_classifier.model.networks import prepare_images
     from galaxy_classifier.preprocessing.morphology import conselice1997
     from galaxy_classifier.preprocessing.star_removal import preprocess_image
-    network = load_model(folder/"best.pt")
-    network.features.forward = network.features.definition # escnn's own layers
+
+    network = load_model(folder / "best.pt")
+    network.features.forward = network.features.definition  # escnn's own layers
     rows, began = [], time.perf_counter()
     for file in files:
         image = np.asarray(Image.open(file).convert("RGB"))
-        if clean == "ours": done = preprocess_image(image); image, measurements = done.image, done.measurements
-        else: image = percentile_method(image); measurements = np.float32([conselice1997(image)])
-        with torch.no_grad(): scores = network(prepare_images(torch.from_numpy(image)[None], network.config["size"]), torch.from_numpy(measurements)[None])
+        if clean == "ours":
+            done = preprocess_image(image)
+            image, measurements = done.image, done.measurements
+        else:
+            image = percentile_method(image)
+            measurements = np.float32([conselice1997(image)])
+        with torch.no_grad():
+            scores = network(
+                prepare_images(torch.from_numpy(image)[None], network.config["size"]),
+                torch.from_numpy(measurements)[None],
+            )
         rows.append((file, *scores.softmax(1)[0].tolist()))
     pd.DataFrame(rows).to_csv(output, index=False)
-    return len(files)/(time.perf_counter() - began)
+    return len(files) / (time.perf_counter() - began)
 
 
 def stages(folder, files):
     """Share of each stage of one picture, on one core."""
     from galaxy_classifier.data.images import read_image, resize_image
     from galaxy_classifier.inference.classifier import BATCH, cached_classifier, image_flags
-    predictor, clock = cached_classifier(str(folder/"model.onnx")), time.perf_counter
-    spent, ready = dict.fromkeys(("read", "clean and measure", "look for faults", "network"), 0.), []
+
+    predictor, clock = cached_classifier(str(folder / "model.onnx")), time.perf_counter
+    spent, ready = dict.fromkeys(("read", "clean and measure", "look for faults", "network"), 0.0), []
     for file in files:
         times = [clock()]
-        picture = resize_image(read_image(file, None), 256); times.append(clock())
-        image, measurements = predictor.prepare(picture); times.append(clock())
-        image_flags(image); times.append(clock())
+        picture = resize_image(read_image(file, None), 256)
+        times.append(clock())
+        image, measurements = predictor.prepare(picture)
+        times.append(clock())
+        image_flags(image)
+        times.append(clock())
         ready.append((image, measurements))
-        for name, seconds in zip(spent, np.diff(times)): spent[name] += seconds
+        for name, seconds in zip(spent, np.diff(times), strict=True):
+            spent[name] += seconds
     began = clock()
-    for start in range(0, len(ready), BATCH): predictor(*map(np.stack, zip(*ready[start:start + BATCH])))
+    for start in range(0, len(ready), BATCH):
+        predictor(*map(np.stack, zip(*ready[start : start + BATCH], strict=True)))
     spent["network"] = clock() - began
-    return {name: seconds/sum(spent.values()) for name, seconds in spent.items()} | dict(milliseconds=1e3*sum(spent.values())/len(files))
+    return {name: seconds / sum(spent.values()) for name, seconds in spent.items()} | dict(
+        milliseconds=1e3 * sum(spent.values()) / len(files)
+    )
 
 
 def engines(folder, files):
@@ -96,38 +130,70 @@ def engines(folder, files):
     from galaxy_classifier.inference.classifier import BATCH
     from galaxy_classifier.inference.ncnn_backend import SplitSession, open_network
     from galaxy_classifier.model.onnx_file import read_onnx, start_session
-    model, _ = read_onnx(folder/"model.onnx")
-    sessions, spent = dict(onnxruntime=start_session(model, 1), ncnn=open_network(model, 1)), dict(onnxruntime=0., ncnn=0.)
-    if not isinstance(sessions["ncnn"], SplitSession): sys.exit("ncnn is not installed, or cannot run this network; there is nothing to compare")
+
+    model, _ = read_onnx(folder / "model.onnx")
+    sessions, spent = (
+        dict(onnxruntime=start_session(model, 1), ncnn=open_network(model, 1)),
+        dict(onnxruntime=0.0, ncnn=0.0),
+    )
+    if not isinstance(sessions["ncnn"], SplitSession):
+        sys.exit("ncnn is not installed, or cannot run this network; there is nothing to compare")
     for start in range(0, len(files) - BATCH + 1, BATCH):
-        feeds = dict(images=np.stack([read_image(file, None) for file in files[start:start + BATCH]]), asymmetry=np.zeros((BATCH, 1), np.float32))
+        feeds = dict(
+            images=np.stack([read_image(file, None) for file in files[start : start + BATCH]]),
+            asymmetry=np.zeros((BATCH, 1), np.float32),
+        )
         for name, session in sessions.items():
             began = time.perf_counter()
             session.run(None, feeds)
-            if start: spent[name] += 1e3*(time.perf_counter() - began)/BATCH # the first time, memory is fetched
-    return {name: total/(len(files)//BATCH - 1) for name, total in spent.items()}
+            if start:
+                spent[name] += 1e3 * (time.perf_counter() - began) / BATCH  # the first time, memory is fetched
+    return {name: total / (len(files) // BATCH - 1) for name, total in spent.items()}
 
 
 def memory_of(process):
     """PSS of a process and all its children, bytes."""
     import psutil
+
     total = 0
-    try: family = [psutil.Process(process.pid), *psutil.Process(process.pid).children(recursive=True)]
-    except psutil.Error: return 0
+    try:
+        family = [psutil.Process(process.pid), *psutil.Process(process.pid).children(recursive=True)]
+    except psutil.Error:
+        return 0
     for one in family:
-        try: total += one.memory_full_info().pss
-        except psutil.Error: pass # ended in between
+        with contextlib.suppress(psutil.Error):  # ended in between
+            total += one.memory_full_info().pss
     return total
 
 
 def ours(folder, pictures, output, workers):
     """The command; images a second with start and all, highest memory."""
     began, most = time.perf_counter(), 0
-    process = subprocess.Popen(list(map(str, [BIN/"galaxy-predict", pictures, "--model", folder/"model.onnx", "--output", output, "--workers", workers])), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    process = subprocess.Popen(
+        list(
+            map(
+                str,
+                [
+                    BIN / "galaxy-predict",
+                    pictures,
+                    "--model",
+                    folder / "model.onnx",
+                    "--output",
+                    output,
+                    "--workers",
+                    workers,
+                ],
+            )
+        ),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
     while process.poll() is None:
         most = max(most, memory_of(process))
-        with contextlib.suppress(subprocess.TimeoutExpired): process.wait(1)
-    if process.returncode: sys.exit("galaxy-predict failed")
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(1)
+    if process.returncode:
+        sys.exit("galaxy-predict failed")
     return time.perf_counter() - began, most
 
 
@@ -137,38 +203,95 @@ def main():
     parser.add_argument("--count", type=int, default=1000, help="files")
     parser.add_argument("--size", type=int, default=129, help="side of the network's input, pixels")
     parser.add_argument("--different", type=int, default=500, help="files that are not links to others")
-    parser.add_argument("--many", type=int, default=20_000, help="files for the second measurement of memory; 0 leaves it out")
+    parser.add_argument(
+        "--many", type=int, default=20_000, help="files for the second measurement of memory; 0 leaves it out"
+    )
     parser.add_argument("--plain", type=int, default=150, help="files for the plain loop")
     parser.add_argument("--workers", type=int, default=2, help="processes")
     parser.add_argument("--output", type=Path, help="JSON to write")
     parser.add_argument("--loop", type=Path, help=argparse.SUPPRESS)
     parser.add_argument("--clean", choices=("ours", "percentile"), help=argparse.SUPPRESS)
     words = parser.parse_args()
-    if words.loop: return print(plain_loop(words.loop, sorted((words.loop/"pictures").iterdir())[:words.plain], words.loop/f"{words.clean}.csv", words.clean))
+    if words.loop:
+        return print(
+            plain_loop(
+                words.loop,
+                sorted((words.loop / "pictures").iterdir())[: words.plain],
+                words.loop / f"{words.clean}.csv",
+                words.clean,
+            )
+        )
     from galaxy_classifier.core import save_json
     from galaxy_classifier.training.tracking import git_commit, hardware
+
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        make_model(folder, words.size); make_pictures(folder/"some", words.different); make_pictures(folder/"pictures", words.count, folder/"some")
-        def loop(pages, clean): return float(subprocess.run([sys.executable, __file__, "--loop", folder, "--plain", str(words.plain), "--clean", clean], capture_output=True, text=True, check=True, env=dict(os.environ, THP_MEM_ALLOC_ENABLE=pages)).stdout)
-        plain = {name: loop(pages, clean) for name, (pages, clean) in dict(small_pages=("0", "ours"), large_pages=("1", "ours"), percentile_small_pages=("0", "percentile"), percentile_large_pages=("1", "percentile")).items()}
-        seconds, memory = ours(folder, folder/"pictures", folder/"few.csv", words.workers)
-        theirs, table = pd.read_csv(folder/"ours.csv"), pd.read_csv(folder/"few.csv")
-        worst = float(np.abs(theirs.iloc[:, 1:].to_numpy() - table.filter(like="p_").to_numpy()[:len(theirs)]).max())
-        found = dict(size=words.size, images_per_second=words.count/seconds, plain=plain, largest_difference=worst,
-                     stages=stages(folder, sorted((folder/"pictures").iterdir())[:200]), network_milliseconds=engines(folder, sorted((folder/"pictures").iterdir())[:200]), memory={str(words.count): memory}, workers=words.workers, commit=git_commit(), hardware=hardware())
-        print(f"{found['images_per_second']:.1f} images/s with start and all; plain loops: " + ", ".join(f"{name} {rate:.1f}" for name, rate in plain.items()) + f"; largest difference of a probability {worst:.1e}")
-        print(", ".join(f"{name} {100*share:.0f} %" if name != "milliseconds" else f"{share:.1f} ms a picture on one core" for name, share in found["stages"].items()))
+        make_model(folder, words.size)
+        make_pictures(folder / "some", words.different)
+        make_pictures(folder / "pictures", words.count, folder / "some")
+
+        def loop(pages, clean):
+            return float(
+                subprocess.run(
+                    [sys.executable, __file__, "--loop", folder, "--plain", str(words.plain), "--clean", clean],
+                    capture_output=True,
+                    text=True,
+                    check=True,
+                    env=dict(os.environ, THP_MEM_ALLOC_ENABLE=pages),
+                ).stdout
+            )
+
+        plain = {
+            name: loop(pages, clean)
+            for name, (pages, clean) in dict(
+                small_pages=("0", "ours"),
+                large_pages=("1", "ours"),
+                percentile_small_pages=("0", "percentile"),
+                percentile_large_pages=("1", "percentile"),
+            ).items()
+        }
+        seconds, memory = ours(folder, folder / "pictures", folder / "few.csv", words.workers)
+        theirs, table = pd.read_csv(folder / "ours.csv"), pd.read_csv(folder / "few.csv")
+        worst = float(np.abs(theirs.iloc[:, 1:].to_numpy() - table.filter(like="p_").to_numpy()[: len(theirs)]).max())
+        found = dict(
+            size=words.size,
+            images_per_second=words.count / seconds,
+            plain=plain,
+            largest_difference=worst,
+            stages=stages(folder, sorted((folder / "pictures").iterdir())[:200]),
+            network_milliseconds=engines(folder, sorted((folder / "pictures").iterdir())[:200]),
+            memory={str(words.count): memory},
+            workers=words.workers,
+            commit=git_commit(),
+            hardware=hardware(),
+        )
+        print(
+            f"{found['images_per_second']:.1f} images/s with start and all; plain loops: "
+            + ", ".join(f"{name} {rate:.1f}" for name, rate in plain.items())
+            + f"; largest difference of a probability {worst:.1e}"
+        )
+        print(
+            ", ".join(
+                f"{name} {100 * share:.0f} %" if name != "milliseconds" else f"{share:.1f} ms a picture on one core"
+                for name, share in found["stages"].items()
+            )
+        )
         print("network: " + ", ".join(f"{name} {each:.1f} ms" for name, each in found["network_milliseconds"].items()))
-        print(f"{words.count} files: {memory/1e6:.0f} MB", flush=True)
+        print(f"{words.count} files: {memory / 1e6:.0f} MB", flush=True)
         if words.many:
-            make_pictures(folder/"many", words.many, folder/"pictures")
-            seconds, memory = ours(folder, folder/"many", folder/"many.csv", words.workers)
-            found["memory"][str(words.many)], found["images_per_second_many"] = memory, words.many/seconds
-            print(f"{words.many} files: {memory/1e6:.0f} MB, {words.many/seconds:.1f} images/s")
-        found["times_as_fast"] = {name: found.get("images_per_second_many", found["images_per_second"])/rate for name, rate in plain.items()}
-        print("times as fast as a plain loop: " + ", ".join(f"{name} {ratio:.1f}" for name, ratio in found["times_as_fast"].items()))
-        if words.output: save_json(words.output, found)
+            make_pictures(folder / "many", words.many, folder / "pictures")
+            seconds, memory = ours(folder, folder / "many", folder / "many.csv", words.workers)
+            found["memory"][str(words.many)], found["images_per_second_many"] = memory, words.many / seconds
+            print(f"{words.many} files: {memory / 1e6:.0f} MB, {words.many / seconds:.1f} images/s")
+        found["times_as_fast"] = {
+            name: found.get("images_per_second_many", found["images_per_second"]) / rate for name, rate in plain.items()
+        }
+        print(
+            "times as fast as a plain loop: "
+            + ", ".join(f"{name} {ratio:.1f}" for name, ratio in found["times_as_fast"].items())
+        )
+        if words.output:
+            save_json(words.output, found)
 
 
 if __name__ == "__main__":

@@ -4,8 +4,10 @@
     python benchmarks/model.py --device cuda            # bfloat16, channels last
     python benchmarks/model.py --output results/model.json
 
-Each way runs in a process of its own, so that its peak memory is its own, and all take turns, so that a machine that slows down slows all of them.
+Each way runs in a process of its own, so that its peak memory is its own, and all take turns, so that a machine that
+slows down slows all of them.
 """
+
 import argparse
 import json
 import os
@@ -37,87 +39,145 @@ INFERENCE = "escnn, small pages, evaluated", "escnn, evaluated", "fast path, eva
 
 class Block(nn.Module):
     """A basic block of a ResNet (He et al. 2016)."""
+
     def __init__(self, inner, outer, stride):
         super().__init__()
-        self.body = nn.Sequential(nn.Conv2d(inner, outer, 3, stride, 1, bias=False), nn.BatchNorm2d(outer), nn.ReLU(inplace=True), nn.Conv2d(outer, outer, 3, 1, 1, bias=False), nn.BatchNorm2d(outer))
-        self.shortcut = nn.Identity() if stride == 1 and inner == outer else nn.Sequential(nn.Conv2d(inner, outer, 1, stride, bias=False), nn.BatchNorm2d(outer))
+        self.body = nn.Sequential(
+            nn.Conv2d(inner, outer, 3, stride, 1, bias=False),
+            nn.BatchNorm2d(outer),
+            nn.ReLU(inplace=True),
+            nn.Conv2d(outer, outer, 3, 1, 1, bias=False),
+            nn.BatchNorm2d(outer),
+        )
+        self.shortcut = (
+            nn.Identity()
+            if stride == 1 and inner == outer
+            else nn.Sequential(nn.Conv2d(inner, outer, 1, stride, bias=False), nn.BatchNorm2d(outer))
+        )
 
-    def forward(self, maps): return F.relu(self.body(maps) + self.shortcut(maps), inplace=True)
+    def forward(self, maps):
+        return F.relu(self.body(maps) + self.shortcut(maps), inplace=True)
 
 
 def resnet18(size, width=64):
-    """ResNet-18 with the head of this project; at the usual width of 64 its cost at 257 px is near the reference network's."""
-    stem = [nn.Conv2d(3, width, 7, 2, 3, bias=False), nn.BatchNorm2d(width), nn.ReLU(inplace=True), nn.MaxPool2d(3, 2, 1)]
-    stages = [Block(max(width, outer//2) if first else outer, outer, 2 if first and outer > width else 1) for outer in (width, 2*width, 4*width, 8*width) for first in (True, False)]
-    return GalaxyNetwork(nn.Sequential(*stem, *stages), SymmetryMLP(16, 8), FullyNet((8*width + 8, 128, 64, 10), .3), dict(name="resnet18", group="C1", classes=10, size=size, measurements=1))
+    """ResNet-18 with the head of this project; at the usual width of 64 its cost at 257 px is near the reference
+    network's."""
+    stem = [
+        nn.Conv2d(3, width, 7, 2, 3, bias=False),
+        nn.BatchNorm2d(width),
+        nn.ReLU(inplace=True),
+        nn.MaxPool2d(3, 2, 1),
+    ]
+    stages = [
+        Block(max(width, outer // 2) if first else outer, outer, 2 if first and outer > width else 1)
+        for outer in (width, 2 * width, 4 * width, 8 * width)
+        for first in (True, False)
+    ]
+    return GalaxyNetwork(
+        nn.Sequential(*stem, *stages),
+        SymmetryMLP(16, 8),
+        FullyNet((8 * width + 8, 128, 64, 10), 0.3),
+        dict(name="resnet18", group="C1", classes=10, size=size, measurements=1),
+    )
 
 
 def network_of(name, size):
     """The network of a row of the table."""
     torch.manual_seed(0)
-    if name.startswith("ResNet"): return resnet18(size)
+    if name.startswith("ResNet"):
+        return resnet18(size)
     model = build_model("cnn" if "CNN" in name else "reference", size=size)
-    if name.startswith("escnn"): model.features.forward = model.features.forward_escnn
+    if name.startswith("escnn"):
+        model.features.forward = model.features.forward_escnn
     return compile_network(model) if "compiled" in name else model
 
 
 def gigaflop(model, size):
     """Arithmetic of one picture forwards, multiplications and additions counted apart, in 10⁹."""
     plain = to_plain(model.eval())
-    with FlopCounterMode(display=False) as counter, torch.no_grad(): plain(torch.zeros(1, 3, size, size), torch.zeros(1, 1))
-    return counter.get_total_flops()/1e9
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        plain(torch.zeros(1, 3, size, size), torch.zeros(1, 1))
+    return counter.get_total_flops() / 1e9
 
 
 def peak_arithmetic(device, seconds=1.5):
     """What a wide convolution reaches here, in 10⁹ operations a second."""
     dtype = torch.bfloat16 if device.type == "cuda" else torch.float32
-    maps, filters = torch.randn(16, 256, 64, 64, device=device, dtype=dtype).contiguous(memory_format=torch.channels_last), torch.randn(256, 256, 3, 3, device=device, dtype=dtype)
-    best, start = 0., time.perf_counter()
+    maps, filters = (
+        torch.randn(16, 256, 64, 64, device=device, dtype=dtype).contiguous(memory_format=torch.channels_last),
+        torch.randn(256, 256, 3, 3, device=device, dtype=dtype),
+    )
+    best, start = 0.0, time.perf_counter()
     while time.perf_counter() - start < seconds:
-        wait(device); begun = time.perf_counter()
+        wait(device)
+        begun = time.perf_counter()
         F.conv2d(maps, filters, padding=1)
-        wait(device); best = max(best, 2*maps.numel()*filters[:, 0].numel()/(time.perf_counter() - begun)/1e9)
+        wait(device)
+        best = max(best, 2 * maps.numel() * filters[:, 0].numel() / (time.perf_counter() - begun) / 1e9)
     return best
 
 
 def wait(device):
     """Until a GPU has done what it was told."""
-    if device.type == "cuda": torch.cuda.synchronize(device)
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
 
 
 def memory(device):
     """Peak so far, in GB."""
-    return torch.cuda.max_memory_allocated(device)/1e9 if device.type == "cuda" else resource.getrusage(resource.RUSAGE_SELF).ru_maxrss/1e6
+    return (
+        torch.cuda.max_memory_allocated(device) / 1e9
+        if device.type == "cuda"
+        else resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
+    )
 
 
 def measure(name, device, size, batch, repeats):
     """Seconds of a step (the best of several), and the memory that steps take beyond network and data."""
     model, training = network_of(name, size).to(device), name in TRAINING
-    images, measurements, labels = torch.randn(batch, 3, size, size, device=device), torch.rand(batch, 1, device=device), torch.arange(batch, device=device) % 10
+    images, measurements, labels = (
+        torch.randn(batch, 3, size, size, device=device),
+        torch.rand(batch, 1, device=device),
+        torch.arange(batch, device=device) % 10,
+    )
     half = torch.autocast("cuda", torch.bfloat16) if device.type == "cuda" else nullcontext()
-    if device.type == "cuda": images = images.contiguous(memory_format=torch.channels_last)
+    if device.type == "cuda":
+        images = images.contiguous(memory_format=torch.channels_last)
     if name == "ONNX":
-        with tempfile.TemporaryDirectory() as folder: session, _ = open_onnx(export_onnx(model, Path(folder)/"model.onnx", GALAXY10_CLASSES, image_size=size))
+        with tempfile.TemporaryDirectory() as folder:
+            session, _ = open_onnx(export_onnx(model, Path(folder) / "model.onnx", GALAXY10_CLASSES, image_size=size))
         stored = dict(images=np.zeros((batch, size, size, 3), np.uint8), asymmetry=np.zeros((batch, 1), np.float32))
-        def step(): session.run(None, stored)
+
+        def step():
+            session.run(None, stored)
     elif training:
-        loss, optimizer = ClassBalancedFocalLoss(np.full(10, 100)).to(device), torch.optim.RAdam(model.train().parameters(), 1e-3)
+        loss, optimizer = (
+            ClassBalancedFocalLoss(np.full(10, 100)).to(device),
+            torch.optim.RAdam(model.train().parameters(), 1e-3),
+        )
+
         def step():
             optimizer.zero_grad()
-            with half: scores = model(images, measurements)
+            with half:
+                scores = model(images, measurements)
             loss(scores, labels).backward()
-            nn.utils.clip_grad_norm_(model.parameters(), 1.)
+            nn.utils.clip_grad_norm_(model.parameters(), 1.0)
             optimizer.step()
     else:
         model = to_plain(model) if name == "plain twin" else model.eval()
+
         def step():
-            with torch.no_grad(), half: model(images, measurements)
+            with torch.no_grad(), half:
+                model(images, measurements)
+
     before, seconds = memory(device), []
-    for turn in range(repeats + 1): # the first one warms up
-        wait(device); start = time.perf_counter()
+    for turn in range(repeats + 1):  # the first one warms up
+        wait(device)
+        start = time.perf_counter()
         step()
         wait(device)
-        if turn: seconds.append(time.perf_counter() - start)
+        if turn:
+            seconds.append(time.perf_counter() - start)
     return dict(seconds=min(seconds), gigabytes=memory(device) - before)
 
 
@@ -132,25 +192,67 @@ def main():
     parser.add_argument("--one", help=argparse.SUPPRESS)
     options = parser.parse_args()
     device = torch.device(options.device)
-    if options.one: print(json.dumps(measure(options.one, device, options.size, options.batch, options.repeats))); return
+    if options.one:
+        print(json.dumps(measure(options.one, device, options.size, options.batch, options.repeats)))
+        return
     rows = {}
     for turn in range(options.turns):
         for name in TRAINING + INFERENCE:
-            words = [sys.executable, __file__, "--one", name, *(word for key in ("device", "size", "batch", "repeats") for word in (f"--{key}", str(getattr(options, key))))]
-            pages = dict(os.environ, THP_MEM_ALLOC_ENABLE=str(int("small pages" not in name))) # small ones are what torch takes by itself
-            found = json.loads(subprocess.run(words, env=pages, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, check=True).stdout.splitlines()[-1])
+            words = [
+                sys.executable,
+                __file__,
+                "--one",
+                name,
+                *(
+                    word
+                    for key in ("device", "size", "batch", "repeats")
+                    for word in (f"--{key}", str(getattr(options, key)))
+                ),
+            ]
+            pages = dict(
+                os.environ, THP_MEM_ALLOC_ENABLE=str(int("small pages" not in name))
+            )  # small ones are what torch takes by itself
+            found = json.loads(
+                subprocess.run(
+                    words, env=pages, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, check=True
+                ).stdout.splitlines()[-1]
+            )
             known = rows.setdefault(name, found)
             rows[name] = {key: min(known[key], found[key]) for key in found}
             print(f"turn {turn + 1}/{options.turns}: {name} {found['seconds']:.3f} s", file=sys.stderr, flush=True)
     peak = peak_arithmetic(device)
     for name, row in rows.items():
-        row["gigaflop"] = gigaflop(network_of("fast path" if name in INFERENCE or "compiled" in name else name, options.size), options.size)*options.batch*(3 if name in TRAINING else 1)
-        row["floors"] = row["seconds"]*peak/row["gigaflop"] # how many times the time that the arithmetic alone takes
+        row["gigaflop"] = (
+            gigaflop(
+                network_of("fast path" if name in INFERENCE or "compiled" in name else name, options.size), options.size
+            )
+            * options.batch
+            * (3 if name in TRAINING else 1)
+        )
+        row["floors"] = (
+            row["seconds"] * peak / row["gigaflop"]
+        )  # how many times the time that the arithmetic alone takes
         base = rows[(TRAINING if name in TRAINING else INFERENCE)[0]]
-        row |= dict(faster=base["seconds"]/row["seconds"], memory=row["gigabytes"]/base["gigabytes"])
+        row |= dict(faster=base["seconds"] / row["seconds"], memory=row["gigabytes"] / base["gigabytes"])
     table = pd.DataFrame(rows).T[["seconds", "faster", "gigabytes", "memory", "gigaflop", "floors"]]
-    print(f"{options.size} px, batches of {options.batch}, {hardware(device)}; a wide convolution reaches {peak:.0f} GFLOP/s", table.to_string(float_format="{:.3g}".format), sep="\n")
-    if options.output: save_json(options.output, dict(commit=git_commit(), hardware=hardware(device), size=options.size, batch=options.batch, gigaflop_per_second=peak, rows=rows))
+    print(
+        f"{options.size} px, batches of {options.batch}, {hardware(device)}; "
+        f"a wide convolution reaches {peak:.0f} GFLOP/s",
+        table.to_string(float_format="{:.3g}".format),
+        sep="\n",
+    )
+    if options.output:
+        save_json(
+            options.output,
+            dict(
+                commit=git_commit(),
+                hardware=hardware(device),
+                size=options.size,
+                batch=options.batch,
+                gigaflop_per_second=peak,
+                rows=rows,
+            ),
+        )
 
 
 if __name__ == "__main__":

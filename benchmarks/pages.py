@@ -3,9 +3,11 @@
 python benchmarks/pages.py                              # builds it first
 python benchmarks/pages.py --site _docs/site --pictures .
 
-Exits with 1 when the console of a page complains, a link, an anchor or a picture leads nowhere, something sticks out of the screen, the search does not
+Exits with 1 when the console of a page complains, a link, an anchor or a picture leads nowhere, something sticks out
+of the screen, the search does not
 find what it should, or a page is too heavy.
 """
+
 import argparse
 import contextlib
 import subprocess
@@ -23,15 +25,27 @@ from selenium.common.exceptions import TimeoutException
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import WebDriverWait
 
+THEME = "return document.documentElement.dataset.theme"
 ROOT = Path(__file__).resolve().parents[1]
-PAGE_LIMIT, SITE_LIMIT = 3e6, 40e6 # bytes
-SEARCHES = {"asymmetry": "02c_preprocessing.morphology", "FieldDropout": "glossary"} # word → a page that must be found
-SHOWN = "index.html", "course.html", "04c_model.networks.html", "03_loss.html", "api.html", "structure.html", "glossary.html", "tutorials/eda.html" # for screenshots
+PAGE_LIMIT, SITE_LIMIT = 3e6, 40e6  # bytes
+SEARCHES = {"asymmetry": "02c_preprocessing.morphology", "FieldDropout": "glossary"}  # word → a page that must be found
+SHOWN = (
+    "index.html",
+    "course.html",
+    "04c_model.networks.html",
+    "03_loss.html",
+    "api.html",
+    "structure.html",
+    "glossary.html",
+    "tutorials/eda.html",
+)  # for screenshots
 
 
 class Quiet(SimpleHTTPRequestHandler):
     """Serves files without a word."""
-    def log_message(self, *words): pass
+
+    def log_message(self, *words):
+        pass
 
 
 @contextlib.contextmanager
@@ -39,13 +53,19 @@ def served(folder):
     """The address of a folder on this machine."""
     server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=folder))
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    try: yield f"http://127.0.0.1:{server.server_port}/"
-    finally: server.shutdown()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}/"
+    finally:
+        server.shutdown()
 
 
 def read_pages(site):
     """Each page's name, parsed."""
-    return {path.relative_to(site).as_posix(): BeautifulSoup(path.read_text(encoding="utf-8"), "html.parser") for path in sorted(site.rglob("*.html")) if "_static" not in path.parts}
+    return {
+        path.relative_to(site).as_posix(): BeautifulSoup(path.read_text(encoding="utf-8"), "html.parser")
+        for path in sorted(site.rglob("*.html"))
+        if "_static" not in path.parts
+    }
 
 
 def broken_links(site, pages):
@@ -55,26 +75,40 @@ def broken_links(site, pages):
     for name, page in pages.items():
         for tag, attribute in (("a", "href"), ("img", "src"), ("link", "href"), ("script", "src")):
             for link in page.find_all(tag, attrs={attribute: True}):
-                if urlsplit(link[attribute]).netloc or urlsplit(link[attribute]).scheme: continue # elsewhere
+                if urlsplit(link[attribute]).netloc or urlsplit(link[attribute]).scheme:
+                    continue  # elsewhere
                 target = urlsplit(urljoin(f"http://site/{name}", link[attribute]))
                 path = unquote(target.path).lstrip("/") or name
-                if path not in pages and not (site/path).is_file(): wrong.append(f"{name}: {link[attribute]}")
-                elif target.fragment and path in anchors and unquote(target.fragment) not in anchors[path]: wrong.append(f"{name}: {link[attribute]} (no such place)")
+                if path not in pages and not (site / path).is_file():
+                    wrong.append(f"{name}: {link[attribute]}")
+                elif target.fragment and path in anchors and unquote(target.fragment) not in anchors[path]:
+                    wrong.append(f"{name}: {link[attribute]} (no such place)")
     return wrong
 
 
 def weights(site, pages):
     """Bytes of each page with its pictures."""
+
     def of(name, page):
-        pictures = {(site/name).parent/unquote(image["src"]) for image in page.find_all("img", src=True) if not urlsplit(image["src"]).scheme}
-        return (site/name).stat().st_size + sum(picture.stat().st_size for picture in pictures)
+        pictures = {
+            (site / name).parent / unquote(image["src"])
+            for image in page.find_all("img", src=True)
+            if not urlsplit(image["src"]).scheme
+        }
+        return (site / name).stat().st_size + sum(picture.stat().st_size for picture in pictures)
+
     return {name: of(name, page) for name, page in pages.items()}
 
 
 def wear(driver, width, height, dark):
     """Give the window another size and other colours, without loading the page again."""
-    driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", dict(width=width, height=height, deviceScaleFactor=1, mobile=width < 500))
-    driver.execute_cdp_cmd("Emulation.setEmulatedMedia", dict(features=[dict(name="prefers-color-scheme", value="dark" if dark else "light")]))
+    driver.execute_cdp_cmd(
+        "Emulation.setDeviceMetricsOverride", dict(width=width, height=height, deviceScaleFactor=1, mobile=width < 500)
+    )
+    driver.execute_cdp_cmd(
+        "Emulation.setEmulatedMedia",
+        dict(features=[dict(name="prefers-color-scheme", value="dark" if dark else "light")]),
+    )
 
 
 def look(driver, name, pictures):
@@ -83,11 +117,18 @@ def look(driver, name, pictures):
     for width, height, dark in ((1400, 1000, False), (390, 844, False), (1400, 1000, True)):
         wear(driver, width, height, dark)
         where = f"{name}, {width} px{', dark' if dark else ''}"
-        try: WebDriverWait(driver, 10).until(lambda _: (driver.execute_script("return document.documentElement.dataset.theme") == "dark") == dark)
-        except TimeoutException: wrong.append(f"{where}: wrong colours")
-        if too_wide(driver) > 0: wrong.append(f"{where}: {too_wide(driver)} px too wide")
-        if pictures and name in SHOWN: driver.save_screenshot(str(pictures/f"site-{Path(name).stem}-{width}{'-dark' if dark else ''}.png"))
-    if driver.execute_script("return [...document.images].some(image => image.loading != 'lazy' && !(image.complete && image.naturalWidth))"): wrong.append(f"{name}: a picture is missing")
+        try:
+            WebDriverWait(driver, 10).until(lambda _, dark=dark: (driver.execute_script(THEME) == "dark") == dark)
+        except TimeoutException:
+            wrong.append(f"{where}: wrong colours")
+        if too_wide(driver) > 0:
+            wrong.append(f"{where}: {too_wide(driver)} px too wide")
+        if pictures and name in SHOWN:
+            driver.save_screenshot(str(pictures / f"site-{Path(name).stem}-{width}{'-dark' if dark else ''}.png"))
+    if driver.execute_script(
+        "return [...document.images].some(image => image.loading != 'lazy' && !(image.complete && image.naturalWidth))"
+    ):
+        wrong.append(f"{name}: a picture is missing")
     return wrong + [f"{name}: {text}" for text in complaints(driver)]
 
 
@@ -101,10 +142,22 @@ def walk(address, pages, pictures):
             wrong += look(driver, name, pictures)
         for word, page in SEARCHES.items():
             driver.get(f"{address}search.html?q={word}")
-            found = WebDriverWait(driver, 30).until(lambda _: [link.get_attribute("href") for link in driver.find_elements(By.CSS_SELECTOR, "#search-results li a")] if "found" in driver.find_element(By.ID, "search-results").text else None)
-            if not any(page in link for link in found): wrong.append(f"a search for {word} finds {found}")
-            else: print(f"a search for {word} finds {len(found)} pages", flush=True)
-    finally: driver.quit()
+            found = WebDriverWait(driver, 30).until(
+                lambda _: (
+                    [
+                        link.get_attribute("href")
+                        for link in driver.find_elements(By.CSS_SELECTOR, "#search-results li a")
+                    ]
+                    if "found" in driver.find_element(By.ID, "search-results").text
+                    else None
+                )
+            )
+            if not any(page in link for link in found):
+                wrong.append(f"a search for {word} finds {found}")
+            else:
+                print(f"a search for {word} finds {len(found)} pages", flush=True)
+    finally:
+        driver.quit()
     return wrong
 
 
@@ -114,17 +167,29 @@ def main():
     parser.add_argument("--site", type=Path, help="one that is built")
     parser.add_argument("--pictures", type=Path, help="folder for screenshots")
     words = parser.parse_args()
-    site = words.site or ROOT/"_docs"/"site"
-    if not words.site and subprocess.run([sys.executable, ROOT/"docs"/"build.py"]).returncode: sys.exit("the site cannot be built")
+    site = words.site or ROOT / "_docs" / "site"
+    if not words.site and subprocess.run([sys.executable, ROOT / "docs" / "build.py"]).returncode:
+        sys.exit("the site cannot be built")
     pages = read_pages(site)
-    heavy, size = {name: weight for name, weight in weights(site, pages).items() if weight > PAGE_LIMIT}, sum(path.stat().st_size for path in site.rglob("*") if path.is_file())
-    expect(not heavy, f"no page is above {PAGE_LIMIT/1e6:.0f} MB; the heaviest has {max(weights(site, pages).values())/1e6:.1f} {heavy or ''}")
-    expect(size < SITE_LIMIT, f"the site has {size/1e6:.0f} MB")
+    heavy, size = (
+        {name: weight for name, weight in weights(site, pages).items() if weight > PAGE_LIMIT},
+        sum(path.stat().st_size for path in site.rglob("*") if path.is_file()),
+    )
+    expect(
+        not heavy,
+        f"no page is above {PAGE_LIMIT / 1e6:.0f} MB; "
+        f"the heaviest has {max(weights(site, pages).values()) / 1e6:.1f} {heavy or ''}",
+    )
+    expect(size < SITE_LIMIT, f"the site has {size / 1e6:.0f} MB")
     wrong = broken_links(site, pages)
     expect(not wrong, f"all links of {len(pages)} pages lead somewhere {wrong or ''}")
     with served(site) as address:
         wrong = walk(address, pages, words.pictures)
-    expect(not wrong, f"{len(pages)} pages on a desk, on a telephone and in the dark: nothing complains, is missing or sticks out" + "".join(f"\n  {one}" for one in wrong))
+    expect(
+        not wrong,
+        f"{len(pages)} pages on a desk, on a telephone and in the dark: nothing complains, is missing or sticks out"
+        + "".join(f"\n  {one}" for one in wrong),
+    )
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ python benchmarks/simulation.py galaxy10_sample.h5 --results results/simulated_a
 
 What a network learns from them is measured with the package's own commands, see the README of results/.
 """
+
 import argparse
 from pathlib import Path
 
@@ -36,13 +37,32 @@ def main():
     with open_hdf5(words.file) as file:
         labels = check_hdf5(file, list(GALAXY10_CLASSES))
         real = medians(file["images"][:], labels)
-    numbers = range(10*words.count)
-    simulated = medians((simulate_galaxy(number % 10, words.seed, number).image for number in numbers), [number % 10 for number in numbers])
+    numbers = range(10 * words.count)
+    simulated = medians(
+        (simulate_galaxy(number % 10, words.seed, number).image for number in numbers),
+        [number % 10 for number in numbers],
+    )
     table = pd.DataFrame(dict(simulated=simulated, real=real)).rename_axis(["galaxy_class", "quantity"]).reset_index()
     table["galaxy_class"] = [GALAXY10_CLASSES[label] for label in table["galaxy_class"]]
-    print(table.pivot(index="galaxy_class", columns="quantity", values=["simulated", "real"]).round(2).swaplevel(axis=1)[list(QUANTITIES)].reindex(list(GALAXY10_CLASSES)).to_string())
+    print(
+        table.pivot(index="galaxy_class", columns="quantity", values=["simulated", "real"])
+        .round(2)
+        .swaplevel(axis=1)[list(QUANTITIES)]
+        .reindex(list(GALAXY10_CLASSES))
+        .to_string()
+    )
     if words.results:
-        save_json(words.results, dict(file=words.file.name, images=len(labels), simulated=10*words.count, seed=words.seed, commit=git_commit(), medians=table.round(4).to_dict("records")))
+        save_json(
+            words.results,
+            dict(
+                file=words.file.name,
+                images=len(labels),
+                simulated=10 * words.count,
+                seed=words.seed,
+                commit=git_commit(),
+                medians=table.round(4).to_dict("records"),
+            ),
+        )
 
 
 if __name__ == "__main__":

@@ -1,11 +1,14 @@
-"""MLflow's pages in a real browser: does a finished search show the study, its trials, their curves, and the registered model with its alias?
+"""MLflow's pages in a real browser: does a finished search show the study, its trials, their curves, and the
+registered model with its alias?
 
 python benchmarks/ui.py
 python benchmarks/ui.py --trials 10 --epochs 12 --picture nbs/images/study.png
 
-Searches on small simulated galaxies, starts `make ui`, and drives headless Chromium through it (Debian's chromium and chromium-driver). Exits with 1
+Searches on small simulated galaxies, starts `make ui`, and drives headless Chromium through it (Debian's chromium and
+chromium-driver). Exits with 1
 when something that a person would look for is not there.
 """
+
 import argparse
 import os
 import subprocess
@@ -27,23 +30,34 @@ EXPANDER, CLOSE = "[data-component-id*=runnamecellrenderer]", "[data-component-i
 
 def look(driver, address, trials, picture):
     """Look for what a person would; raises when it does not come."""
-    until = lambda condition: WebDriverWait(driver, 90).until(condition)
-    found = lambda selector: driver.find_elements(By.CSS_SELECTOR, selector)
-    text = lambda: driver.find_element(By.TAG_NAME, "body").text
+
+    def until(condition):
+        return WebDriverWait(driver, 90).until(condition)
+
+    def found(selector):
+        return driver.find_elements(By.CSS_SELECTOR, selector)
+
+    def text():
+        return driver.find_element(By.TAG_NAME, "body").text
+
     driver.get(f"{address}/#/experiments/1/runs?workflowType=machine_learning&compareRunsMode=CHART")
     until(lambda _: found(EXPANDER))
-    for button in found(CLOSE): button.click()
+    for button in found(CLOSE):
+        button.click()
     found(EXPANDER)[0].click()
     names = [f"trial-{number:04d}" for number in range(trials)]
     until(lambda _: all(name in text() for name in names))
     print(f"the study and its {trials} trials are there", flush=True)
     metrics = "valid_accuracy", "train_loss", "learning_rate", "gradient_norm"
-    until(lambda _: all(f"{name} ({metric})" in text() for name in names for metric in metrics)) # the legends of the charts
+    until(
+        lambda _: all(f"{name} ({metric})" in text() for name in names for metric in metrics)
+    )  # the legends of the charts
     curves = found(".js-plotly-plot .scatterlayer .trace path.js-line")
-    if len(curves) < trials*len(metrics): raise SystemExit(f"only {len(curves)} curves are drawn")
+    if len(curves) < trials * len(metrics):
+        raise SystemExit(f"only {len(curves)} curves are drawn")
     print(f"{len(curves)} curves are drawn", flush=True)
     if picture:
-        webdriver.ActionChains(driver).move_to_element(found("body")[0]).perform() # or a tip would cover the names
+        webdriver.ActionChains(driver).move_to_element(found("body")[0]).perform()  # or a tip would cover the names
         driver.save_screenshot(str(picture))
     driver.get(f"{address}/#/models/galaxy-classifier")
     until(lambda _: "Version 1" in text() and "production" in text() and "valid_accuracy" in text())
@@ -61,13 +75,27 @@ def main():
     driver = browser()
     with tempfile.TemporaryDirectory() as folder:
         try:
-            preprocess_store(simulate_store(Path(folder)/"data", words.count, 64, magnification=4.), workers=1)
-            search = [BIN/"galaxy-search", "--trials", words.trials, "--epochs", words.epochs, "--study", "galaxies", *SMALL]
+            preprocess_store(simulate_store(Path(folder) / "data", words.count, 64, magnification=4.0), workers=1)
+            search = [
+                BIN / "galaxy-search",
+                "--trials",
+                words.trials,
+                "--epochs",
+                words.epochs,
+                "--study",
+                "galaxies",
+                *SMALL,
+            ]
             subprocess.run(list(map(str, search)), cwd=folder, check=True, stdout=subprocess.DEVNULL)
             port = free_port()
-            with serving(["make", "-C", ROOT, "ui", f"PORT={port}"], port, dict(os.environ, MLFLOW_TRACKING_URI=f"sqlite:///{folder}/mlflow.db")):
+            with serving(
+                ["make", "-C", ROOT, "ui", f"PORT={port}"],
+                port,
+                dict(os.environ, MLFLOW_TRACKING_URI=f"sqlite:///{folder}/mlflow.db"),
+            ):
                 look(driver, f"http://127.0.0.1:{port}", words.trials, words.picture)
-        finally: driver.quit()
+        finally:
+            driver.quit()
 
 
 if __name__ == "__main__":
