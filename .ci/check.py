@@ -24,7 +24,7 @@ ENVIRONMENT = dict(os.environ, PATH=f"{BIN}{os.pathsep}{os.environ['PATH']}", MP
 ENVIRONMENT.pop("PYTHONDONTWRITEBYTECODE", None) # or each of some hundred processes would compile torch anew
 ENVIRONMENT["PYTHONUNBUFFERED"] = "1" # so that what was printed before a timeout is known
 # Seconds for one program, and for the notebooks of each run: a hang is a failure.
-TIMEOUT, FAST_TIMEOUT, PARALLEL_TIMEOUT, SERIAL_TIMEOUT = 900, 600, 1500, 2400
+TIMEOUT, FAST_TIMEOUT, PARALLEL_TIMEOUT, SERIAL_TIMEOUT = 900, 600, 1800, 1200
 MOST_OUTPUT = 12_000 # characters that are shown of what failed
 KILL = ["benchmarks/kill.py", "--kills", 0, "--row", 2, "--seed", 1, "--only"]
 # What takes long comes first, so that no core is idle at the end.
@@ -43,6 +43,7 @@ STYLE = {
     "imports go down only": ["lint-imports", "--no-logo", "--no-cache"],
     "cells and stored outputs are as STYLE asks": ["python", ".ci/cells.py"],
 }
+STATEFUL_NOTEBOOKS = ["--file_re", "^(05[defhi]|08|[a-z])", "--skip_folder_re", r"^([_.]|tests)"]
 FAST_NOTEBOOKS = ["--file_re", "^(00|01|03)", "--skip_folder_re", r"^([_.]|tests|tutorials)"]
 
 
@@ -116,11 +117,14 @@ def unchanged_files():
 
 
 def one_process_elsewhere():
-    """A check: all notebooks pass one after the other in one process, started from another working directory."""
+    """A check: notebooks that track, train and search pass in one process, started from another directory.
+
+    All of them do (`nbdev_test --n_workers 0`), but that takes half an hour.
+    """
     with tempfile.TemporaryDirectory() as folder:
         folder, elsewhere = fresh_clone(Path(folder)/"tree"), Path(folder)/"elsewhere"
         elsewhere.mkdir()
-        words = ["nbdev_test", "--path", folder/"nbs", "--n_workers", 0, "--do_print"]
+        words = ["nbdev_test", "--path", folder/"nbs", "--n_workers", 0, "--do_print", *STATEFUL_NOTEBOOKS]
         return run(words, elsewhere, folder, SERIAL_TIMEOUT)
 
 
@@ -180,7 +184,7 @@ def programs(table):
 
 def slow_checks():
     """What takes minutes: notebooks in one process, kills, several processes, releases, pages."""
-    checks = {"nbdev_test in one process, from another directory": one_process_elsewhere}
+    checks = {"notebooks with state in one process, from another directory": one_process_elsewhere}
     checks |= programs({name: ["python", *words] for name, words in SCRIPTS.items()})
     if shutil.which("chromium") and shutil.which("chromedriver"):
         pages = {f"{name} in a browser": ["python", f"benchmarks/{script}.py"] for name, script in PAGES.items()}
