@@ -196,6 +196,7 @@ def galaxy_demo(
     "The whole way on simulated galaxies: simulate, preprocess, train, analyse, predict."
     from galaxy_classifier import api
     from galaxy_classifier.inference.catalogue import galaxy_predict
+    from galaxy_classifier.training.tracking import start_tracking
 
     output = Path(output)
     _clear_demo(output, overwrite)
@@ -203,10 +204,11 @@ def galaxy_demo(
     store = api.simulate(output/"store", count, magnification=_DEMO_MAGNIFICATION, seed=seed, workers=workers)
     print("2/5 removing stars, measuring asymmetry", flush=True)
     api.preprocess(store, workers)
-    print(f"3/5 training for {epochs} epochs", flush=True)
-    run = api.train(store, output/"run", tracking=output, size=size, epochs=epochs, schedule="one-cycle", seed=seed)
-    print("4/5 measuring on galaxies that it has never seen", flush=True)
-    report = run.report(output/"report.html")
+    with start_tracking(output): # in the demo's own folder
+        print(f"3/5 training for {epochs} epochs", flush=True)
+        run = api.train(store, output/"run", size=size, epochs=epochs, schedule="one-cycle", seed=seed)
+        print("4/5 measuring on galaxies that it has never seen", flush=True)
+        report = run.report(output/"report.html")
     save_json(output/"results.json", report.metrics)
     print("5/5 classifying ten new images", flush=True)
     _save_examples(output/"images", store.classes, seed)
