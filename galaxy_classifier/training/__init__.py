@@ -11,12 +11,12 @@ import lazy_loader
 # %% ../../nbs/05_training.ipynb #cell-009
 __getattr__, __dir__, __all__ = lazy_loader.attach(__name__, submod_attrs={
     "batches": ["GalaxyDataset", "make_loader"],
-    "augmentation": ["Augment", "AUGMENTATIONS"],
+    "augmentation": ["Augment", "AUGMENTATIONS", "mix_images"],
     "config": ["TrainingConfig", "make_optimizer", "make_schedule"],
     "loop": ["Trainer", "EpochMetrics", "make_fabric", "reproduce_step"],
     "tracking": ["start_tracking", "RunLogger"],
     "registry": ["register_model", "find_model_file"],
-    "evaluate": ["Predictions", "predict_split", "plot_history", "plot_confusion"],
+    "evaluate": ["Predictions", "predict_split", "calibrate", "plot_history", "plot_confusion"],
     "fit": ["galaxy_train"],
     "search": ["search_space", "open_study", "galaxy_search"],
 })

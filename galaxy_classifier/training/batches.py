@@ -88,8 +88,6 @@ def global_batches(self:BatchSampler) -> list[np.ndarray]: # positions, over all
     cuts = np.arange(self.batch_size, len(self.labels) - self.smallest + 1, self.batch_size)
     return np.split(self.epoch_order(), cuts)
 
-BatchSampler.whole = BatchSampler.global_batches # the name that `training.fit` still uses
-
 # %% ../../nbs/05a_training.batches.ipynb #cell-025
 @patch
 def __len__(self:BatchSampler): return 1 + max(0, (len(self.labels) - self.smallest)//self.batch_size)

@@ -172,7 +172,7 @@ class SignalGuard:
 def _position(trainer:Trainer) -> str:
     "How far a run has come, in words."
     if trainer.finished: return "after the last epoch"
-    batches = len(trainer.train.batch_sampler.whole())
+    batches = len(trainer.train)
     return f"in epoch {trainer.epoch + 1}, after batch {trainer.batch} of {batches}"
 
 # %% ../../nbs/05h_training.fit.ipynb #cell-033
