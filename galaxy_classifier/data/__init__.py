@@ -11,11 +11,11 @@ import lazy_loader
 # %% ../../nbs/01_data.ipynb #cell-012
 __getattr__, __dir__, __all__ = lazy_loader.attach(__name__, submod_attrs={
     "flux": ["stretch", "unstretch", "PIXEL_SCALE"],
-    "images": ["read_image", "resize_image", "IMAGE_SUFFIXES"],
+    "images": ["read_image", "resize_image"],
     "splits": ["close_pairs", "related_pairs", "stratified_split"],
     "store": ["Store", "StoreWriter", "save_splits"],
     "simulation": ["MORPHOLOGIES", "SimulatedGalaxy", "simulate_galaxy", "simulate_store"],
     "download": ["download_file", "PublishedFile", "GALAXY10"],
-    "cutouts": ["LEGACY_SURVEYS", "CutoutService", "fetch_cutouts"],
+    "cutouts": ["CutoutService", "fetch_cutouts"],
     "importers": ["import_hdf5", "import_images", "import_arrays", "describe_store", "galaxy_data"],
 })

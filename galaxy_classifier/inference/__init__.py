@@ -10,9 +10,8 @@ import lazy_loader
 
 # %% ../../nbs/07_inference.ipynb #cell-008
 __getattr__, __dir__, __all__ = lazy_loader.attach(__name__, submod_attrs={
-    "ncnn_backend": ["open_network"],
     "inputs": ["ImageList", "list_images"],
-    "classifier": ["Classifier", "Prediction", "load", "classify", "image_flags"],
+    "classifier": ["Classifier", "Prediction", "load", "classify"],
     "catalogue": ["predict", "predict_catalogue", "galaxy_predict"],
     "app": ["make_app", "galaxy_app"],
 })

@@ -10,7 +10,7 @@ import lazy_loader
 
 # %% ../../nbs/02_preprocessing.ipynb #cell-010
 __getattr__, __dir__, __all__ = lazy_loader.attach(__name__, submod_attrs={
-    "photometry": ["find_galaxy", "measure_galaxy"],
+    "photometry": ["measure_galaxy", "measure_images"],
     "morphology": ["MEASUREMENTS", "ASYMMETRIES", "conselice1997", "measure_morphology"],
     "stars": ["StarParameters", "find_stars", "detect_sources"],
     "star_removal": ["PreprocessingParameters", "Preprocessed", "preprocess_image"],

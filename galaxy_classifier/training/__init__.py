@@ -14,7 +14,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(__name__, submod_attrs={
     "augmentation": ["Augment", "AUGMENTATIONS", "mix_images"],
     "config": ["TrainingConfig", "make_optimizer", "make_schedule"],
     "loop": ["Trainer", "EpochMetrics", "make_fabric", "reproduce_step"],
-    "tracking": ["start_tracking", "RunLogger"],
+    "tracking": ["start_tracking"],
     "registry": ["register_model", "find_model_file"],
     "evaluate": ["Predictions", "predict_split", "calibrate", "plot_history", "plot_confusion"],
     "fit": ["galaxy_train"],
