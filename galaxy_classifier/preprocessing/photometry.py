@@ -88,7 +88,7 @@ def extract_sources(
     threshold:float, # in its units
     **options, # as `sep.extract` takes them
 ) -> tuple[np.ndarray, np.ndarray]: # sep's table, (H,W) int32 number of the source that owns a pixel, from 1
-    "`sep.extract` with as much room as the image has pixels."
+    "`sep.extract` with a buffer as large as the image."
     with _EXTRACTING:
         sep.set_extract_pixstack(flux.size + 16) # it keeps some back
         return sep.extract(flux, threshold, segmentation_map=True, **options)
