@@ -85,8 +85,8 @@ def begin(self:PreprocessingPass):
             preallocate(self.folder/f"{name}.npy")
     except OSError as error:
         shutil.rmtree(self.folder, ignore_errors=True)
-        needed = self.store.images.nbytes/1e9
-        raise GalaxyError(f"{self.store.path} has no room for cleaned images ({error}). Free {needed:.2f} GB.") from None
+        needed = f"Free {self.store.images.nbytes/1e9:.2f} GB."
+        raise GalaxyError(f"{self.store.path} has no room for cleaned images ({error}). {needed}") from None
     self.ledger.begin()
 
 # %% ../../nbs/02g_preprocessing.pipeline.ipynb #cell-018
