@@ -20,7 +20,11 @@ from server import BIN, SMALL
 from galaxy_classifier.data.simulation import simulate_store
 from galaxy_classifier.preprocessing.pipeline import preprocess_store
 
-FRESH = "from galaxy_classifier.model.checkpoints import load_model; print(load_model('models:/galaxy-classifier@production').config['size'])"
+FRESH = """
+from galaxy_classifier.model.checkpoints import load_model
+from galaxy_classifier.training.registry import find_model_file
+print(load_model(find_model_file("models:/galaxy-classifier@production")).config["size"])
+"""
 
 
 def main():
