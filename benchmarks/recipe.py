@@ -77,7 +77,7 @@ def train(path, config, folder):
     set_num_threads(1)  # the sums of one thread are the same on every machine with this processor
     start_tracking(folder.parent)
     store = Store(path)
-    summary = fit(store, config, folder, "cpu" if not cuda.is_available() else "auto", quiet=True)
+    summary = fit(store, config, folder, device="cpu" if not cuda.is_available() else "auto", quiet=True)
     found = predict_split(load_model(folder), store, "test", config.cleaned)
     merit = evaluate(found.labels, found.probabilities, store.classes)
     return dict(

@@ -34,7 +34,7 @@ def train(path, config, folder):
     """One training, or the rest of one, in a process of its own."""
     set_num_threads(1)
     start_tracking(folder.parent)
-    fit(Store(path), config, folder, "cpu" if not cuda.is_available() else "auto", quiet=True)
+    fit(Store(path), config, folder, device="cpu" if not cuda.is_available() else "auto", quiet=True)
     return folder
 
 

@@ -220,7 +220,7 @@ def _open_logger(trainer:Trainer, held:dict|None, commit:str, parent:str|None) -
     return logger
 
 # %% ../../nbs/05h_training.fit.ipynb #cell-044
-def _open_checkpointer(
+def open_checkpointer(
     trainer:Trainer, # new, or restored
     held:dict|None, # what it was restored from
     options:RunOptions, # tracking, quiet
@@ -355,7 +355,7 @@ def fit(
         if held: trainer.restore(held)
         finished = _finished_summary(trainer, options)
         if finished: return finished
-        checkpointer = _open_checkpointer(trainer, held, options, commit, parent)
+        checkpointer = open_checkpointer(trainer, held, options, commit, parent)
         _run_epochs(checkpointer, callback or (lambda checkpointer: None), options.minutes)
         if not checkpointer.save():
             raise GalaxyError(f"{folder} cannot be written, so the run cannot be concluded. "
