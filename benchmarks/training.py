@@ -91,33 +91,22 @@ def our_epoch(store, size, compiled, folder):
 
     start_tracking(folder)
     place = Path(tempfile.mkdtemp(dir=folder))
-<<<<<<< HEAD
     run = Trainer(
         store, TrainingConfig(size=size, schedule="one-cycle", epochs=9, compile=compiled), make_fabric("cpu"), place, 0
     )
-    checkpointer, seconds = open_checkpointer(run, None, "benchmark", None, True), []
-=======
-    run = Trainer(store, TrainingConfig(size=size, schedule="one-cycle", epochs=9, compile=compiled), make_fabric("cpu"), place, 0)
     checkpointer, seconds = open_checkpointer(run, None, RunOptions(quiet=True), "benchmark"), []
->>>>>>> ch-h
     for _ in range(2):
         began = time.perf_counter()
         run.train_epoch(quiet=True)
         trained = time.perf_counter() - began
         judged = run.validate()
         began = time.perf_counter()
-<<<<<<< HEAD
         run.close_epoch(*judged)
-        RunCheckpointer.after_epoch(checkpointer)
+        checkpointer.after_epoch()
         seconds.append(
             16 * (trained + time.perf_counter() - began) / len(run.train.dataset)
         )  # the last batch may be smaller
     return seconds[1:]  # the first is the warming up
-=======
-        run.close_epoch(*judged); checkpointer.after_epoch()
-        seconds.append(16*(trained + time.perf_counter() - began)/len(run.train.dataset)) # the last batch may be smaller
-    return seconds[1:] # the first is the warming up
->>>>>>> ch-h
 
 
 def bare_step(store, size, compiled):

@@ -26,11 +26,7 @@ from galaxy_classifier.preprocessing.pipeline import preprocess_store
 FRESH = """
 from galaxy_classifier.model.checkpoints import load_model
 from galaxy_classifier.training.registry import find_model_file
-<<<<<<< HEAD
-print(load_model(find_model_file("models:/galaxy-classifier@production", "best.pt")).config["size"])
-=======
 print(load_model(find_model_file("models:/galaxy-classifier@production")).config["size"])
->>>>>>> ch-h
 """
 
 
