@@ -1,4 +1,4 @@
-"""Check the cells of all notebooks as STYLE.md asks; prints the measures and what is wrong, cell by cell.
+"""Check the cells of all notebooks as the style in CONTRIBUTING.md asks; prints the measures and what is wrong, cell by cell.
 
 python .ci/cells.py                           # this tree
 python .ci/cells.py nbs/03_loss.ipynb         # some notebooks alone
@@ -30,7 +30,7 @@ STORED = {
     "an absolute path": re.compile(r"(?<![\w./:~-])/(?:tmp|home|root|work|Users|private|mnt|var/folders)/[\w.-]+"),
     "a warning": re.compile(r"\b[A-Z]\w*Warning\b"),
 }
-# The words that STYLE.md replaces, as far as they can be told from their good uses.
+# The words that the style in CONTRIBUTING.md replaces, as far as they can be told from their good uses.
 WORDS = {
     r"\b(?:go|goes|going|went|gone) on (?:with|from|where)\b|\bgone on\b": "resume",
     r"\bnumbers? that (?:are|is) none\b": "NaN or infinite",

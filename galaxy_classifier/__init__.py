@@ -6,7 +6,7 @@
 __all__ = []
 
 # %% ../nbs/00_tour.ipynb #cell-003
-import sys
+from difflib import get_close_matches
 
 import lazy_loader
 
@@ -31,7 +31,9 @@ _lazy_getattr, __dir__, __all__ = lazy_loader.attach(__name__, submod_attrs=_FRO
 def __getattr__(name:str) -> object:
     "The object of that name, imported now. Raises `ModuleNotFoundError` saying what to install."
     if name not in __all__:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}", name=name, obj=sys.modules[__name__])
+        near = get_close_matches(name, __all__, 1)
+        hint = f". Did you mean {near[0]!r}?" if near else ""
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}{hint}")
     try: return _lazy_getattr(name)
     except ModuleNotFoundError as error:
         if (error.name or "").startswith(__name__): raise

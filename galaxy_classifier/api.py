@@ -41,7 +41,12 @@ def simulate(
     magnification:float=2.5, # how much larger than in Galaxy10
     **options, # of `simulate_store`: seed, workers, overwrite
 ) -> Store:
-    "Simulate a store of galaxies, split 60 : 20 : 20."
+    "Simulate a store of galaxies, split 60 : 20 : 20; a store of the same galaxies is opened."
+    wanted = dict(kind="simulation", magnification=magnification, seed=options.get("seed", 0))
+    if (Path(store)/"manifest.json").is_file() and not options.get("overwrite"):
+        held = Store(store)
+        same = wanted.items() <= held.manifest["source"].items() and (len(held), held.size) == (count, size)
+        if same: return held
     return simulate_store(store, count, size=size, magnification=magnification, **options)
 
 # %% ../nbs/08_api.ipynb #cell-009
@@ -51,9 +56,11 @@ def preprocess(
     overwrite:bool=False, # do it again if it was done?
     **parameters, # of `PreprocessingParameters`, such as asymmetry="cas"
 ) -> Store: # the same store, preprocessed
-    "Remove the stars of all images and measure the galaxies; a pass that was stopped resumes."
-    store = _as_store(store)
-    preprocess_store(store, settings_from_dict(PreprocessingParameters, parameters), workers, overwrite=overwrite)
+    "Remove the stars of all images and measure the galaxies; a stopped pass resumes, a finished one stays."
+    store, wanted = _as_store(store), settings_from_dict(PreprocessingParameters, parameters)
+    done = store.manifest.get("preprocessing", {}).get("parameters")
+    if overwrite or done != json.loads(json.dumps(wanted.to_dict())):
+        preprocess_store(store, wanted, workers, overwrite=overwrite)
     return store
 
 # %% ../nbs/08_api.ipynb #cell-012

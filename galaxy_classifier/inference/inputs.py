@@ -274,6 +274,8 @@ class MemoryImages:
     def __init__(self,
         images:np.ndarray|Image.Image|list, # (N,H,W,3) or (H,W,3) uint8, an image of Pillow, or a list of these
     ):
+        if getattr(images, "ndim", 4) not in (3, 4):
+            raise GalaxyError(f"an array of shape {images.shape} given. Give images (H, W, 3) uint8.")
         is_one = isinstance(images, Image.Image) or getattr(images, "ndim", 4) == 3
         self.images = [images] if is_one else images
         if not hasattr(self.images, "__len__") or isinstance(images, dict):

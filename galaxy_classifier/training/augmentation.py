@@ -19,23 +19,28 @@ def _missing_symmetries(group:str|None) -> tuple[float, bool]:
     return 180/int(name[1:]), name[0] == "C"
 
 # %% ../../nbs/05b_training.augmentation.ipynb #cell-011
-AUGMENTATIONS = "sky", "colour", "none"
-
-# %% ../../nbs/05b_training.augmentation.ipynb #cell-012
-def _sky_augmentation(group:str|None) -> list[nn.Module]:
+def _sky_augmentation(size:int, group:str|None) -> list[nn.Module]:
     "Rotation, reflection, shift, zoom and noise."
     rotation, reflect = _missing_symmetries(group)
     reflections = [augmentation.RandomHorizontalFlip()] if reflect else []
     affine = augmentation.RandomAffine(rotation, translate=(.04, .04), scale=(1., 1.2), padding_mode="reflection", p=1.)
     return [*reflections, affine, augmentation.RandomGaussianNoise(std=.015, p=.5)]
 
-# %% ../../nbs/05b_training.augmentation.ipynb #cell-014
-def _colour_augmentation(size:int) -> list[nn.Module]:
+# %% ../../nbs/05b_training.augmentation.ipynb #cell-013
+def _colour_augmentation(size:int, group:str|None) -> list[nn.Module]:
     "Crop to `size` pixels, and jitter of the colours."
     crop = augmentation.RandomResizedCrop((size, size), scale=(.8, 1.), ratio=(1., 1.))
     return [crop, augmentation.ColorJitter(.2, .2, .2, .1)]
 
-# %% ../../nbs/05b_training.augmentation.ipynb #cell-017
+# %% ../../nbs/05b_training.augmentation.ipynb #cell-015
+def _no_augmentation(size:int, group:str|None) -> list[nn.Module]:
+    "Nothing."
+    return []
+
+_STEPS = {"sky": _sky_augmentation, "colour": _colour_augmentation, "none": _no_augmentation}
+AUGMENTATIONS = tuple(_STEPS)
+
+# %% ../../nbs/05b_training.augmentation.ipynb #cell-018
 class Augment(nn.Module):
     "Stored pixels to network input, differently each time."
     def __init__(self,
@@ -45,8 +50,7 @@ class Augment(nn.Module):
     ):
         super().__init__()
         self.kind, self.size, self.group = kind, size, group
-        changes = dict(sky=lambda: _sky_augmentation(group), colour=lambda: _colour_augmentation(size), none=list)
-        self.change = nn.Sequential(*changes[kind]())
+        self.change = nn.Sequential(*_STEPS[kind](size, group))
 
     def __repr__(self): return f"Augment({self.kind!r}, size={self.size}, group={self.group!r})"
 
@@ -59,7 +63,7 @@ class Augment(nn.Module):
         before = round(self.size/.95) if self.kind == "colour" else self.size
         return normalise(self.change(resize_images(to_unit(images), before)).clamp(0, 1))
 
-# %% ../../nbs/05b_training.augmentation.ipynb #cell-025
+# %% ../../nbs/05b_training.augmentation.ipynb #cell-026
 def mix_images(
     pixels:torch.Tensor, # (N,3,H,W)
     measurements:torch.Tensor, # (N,K)
