@@ -1,4 +1,4 @@
-"""Check the cells of all notebooks as the style in CONTRIBUTING.md asks; prints the measures and what is wrong, cell by cell.
+"""Check the cells of all notebooks as CONTRIBUTING.md asks; prints the measures and what is wrong, cell by cell.
 
 python .ci/cells.py                           # this tree
 python .ci/cells.py nbs/03_loss.ipynb         # some notebooks alone

@@ -41,7 +41,7 @@ PAGES = {"the documentation": "pages", "MLflow's pages": "ui", "the report": "re
 STYLE = {
     "ruff finds nothing": ["ruff", "check", ".", "--output-format", "concise"],
     "imports go down only": ["lint-imports", "--no-logo", "--no-cache"],
-    "cells and stored outputs are as STYLE asks": ["python", ".ci/cells.py"],
+    "cells and stored outputs are as CONTRIBUTING asks": ["python", ".ci/cells.py"],
 }
 STATEFUL_NOTEBOOKS = ["--file_re", "^(05[defhi]|08|[a-z])", "--skip_folder_re", r"^([_.]|tests)"]
 FAST_NOTEBOOKS = ["--file_re", "^(00|01|03)", "--skip_folder_re", r"^([_.]|tests|tutorials)"]
