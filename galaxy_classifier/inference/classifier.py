@@ -74,7 +74,7 @@ def _repr_html_(self:Classifier) -> str:
         "images": f"{self.image_size} px, {'stars removed' if self.cleaned else 'with their stars'}",
         "measurements": ", ".join(self.parameters.measurements),
         "temperature": f"{self.notes['temperature']:.2f}",
-        "network": ", ".join(f"{key} {network[key]}" for key in ("model", "group", "size") if key in network),
+        "network": ", ".join(f"{key} {network[key]}" for key in ("name", "group", "size") if key in network),
         "trained on data": self.notes.get("data", "unknown"),
         "with code of commit": self.notes.get("commit", "unknown")[:7],
     }
