@@ -25,6 +25,7 @@ def main():
     """Convert the notebook and write README.md at the top level."""
     notebook = nbformat.read(ROOT/"nbs"/"index.ipynb", as_version=4)
     notebook.cells = [cell for cell in map(visible, notebook.cells) if cell is not None]
+    notebook.metadata["language_info"] = {"name": "python"} # of the fences
     text, _ = MarkdownExporter().from_notebook_node(notebook)
     text = re.sub(r"```\w*\n\s*```\n", "", text) # what is left of a cell whose source is hidden
     text = text.replace("](images/", "](nbs/images/").replace('src="images/', 'src="nbs/images/')
