@@ -82,7 +82,7 @@ def main():
                     "--reinstall",
                     source,
                 )
-            said = call(there / "galaxy-demo", "--help", cwd=folder)
+            said = " ".join(call(there / "galaxy-demo", "--help", cwd=folder).split())
             if "simulate, preprocess, train, analyse, predict" not in said:
                 sys.exit(f"galaxy-demo --help of {file.name} says {said}")
             print(f"{file.name}: installs, and galaxy-demo explains itself", flush=True)
