@@ -242,22 +242,23 @@ class GalaxyNetwork(nn.Module):
 class NonFiniteError(GalaxyError):
     "Somewhere a number is NaN or infinite."
 
-def _check_finite(name:str, values:torch.Tensor):
+# %% ../../nbs/04c_model.networks.ipynb #cell-062
+def check_finite(name:str, values:torch.Tensor):
     "Raises `NonFiniteError`, with the places in the batch."
     if values.isfinite().all(): return
     bad = (~values.isfinite()).flatten(1).any(1).nonzero().flatten().tolist()
     places = ", ".join(map(str, bad[:10])) + (" and others" if len(bad) > 10 else "")
     raise NonFiniteError(f"{name} hold numbers that are not finite, at batch index {places}.")
 
-# %% ../../nbs/04c_model.networks.ipynb #cell-063
-def _check_input(name:str, values:torch.Tensor, expected:tuple[int, ...]):
-    "Raises `GalaxyError` for another shape, the batch apart, or type, and for NaN or infinite numbers."
-    if tuple(values.shape[1:]) == expected and values.is_floating_point(): return _check_finite(name, values)
+# %% ../../nbs/04c_model.networks.ipynb #cell-064
+def _check_shape(name:str, values:torch.Tensor, expected:tuple[int, ...]):
+    "Raises `GalaxyError` for another shape, the batch apart, or type."
+    if tuple(values.shape[1:]) == expected and values.is_floating_point(): return
     wanted = f"(N, {', '.join(map(str, expected))})"
     raise GalaxyError(f"{name} of shape {tuple(values.shape)} and type {values.dtype} given; expected {wanted} "
                       "and a floating-point type. `prepare_images` makes images of stored pixels.")
 
-# %% ../../nbs/04c_model.networks.ipynb #cell-066
+# %% ../../nbs/04c_model.networks.ipynb #cell-067
 @patch
 def describe(self:GalaxyNetwork,
     images:torch.Tensor, # (N,3,size,size) float, normalised
@@ -266,11 +267,13 @@ def describe(self:GalaxyNetwork,
     "What the head decides by. Raises `GalaxyError` as `forward` does."
     if not torch.compiler.is_compiling():
         size = self.config["size"]
-        _check_input("images", images, (3, size, size))
-        _check_input("measurements", measurements, (self.config["measurements"],))
+        expected = dict(images=(images, (3, size, size)), measurements=(measurements, (self.config["measurements"],)))
+        for name, (values, shape) in expected.items():
+            _check_shape(name, values, shape)
+            if not self.training: check_finite(name, values)
     return torch.cat([self.pool(self.features(images)).flatten(1), self.asymmetry_mlp(measurements)], 1)
 
-# %% ../../nbs/04c_model.networks.ipynb #cell-069
+# %% ../../nbs/04c_model.networks.ipynb #cell-070
 def count_parameters(
     model:nn.Module, # any
     learned:bool=False, # leave out what training does not change, such as the mask?
@@ -278,7 +281,7 @@ def count_parameters(
     "How many numbers the model's parameters hold."
     return sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad or not learned)
 
-# %% ../../nbs/04c_model.networks.ipynb #cell-071
+# %% ../../nbs/04c_model.networks.ipynb #cell-072
 def _describe_config(config:dict) -> str:
     "A network's config in one line."
     size, measurements = config["size"], config["measurements"]
@@ -286,7 +289,7 @@ def _describe_config(config:dict) -> str:
     return (f"{config['name']}, group {config['group']}, {size} × {size} pixels, "
             f"{measurements} measurement{plural}, {config['classes']} classes")
 
-# %% ../../nbs/04c_model.networks.ipynb #cell-074
+# %% ../../nbs/04c_model.networks.ipynb #cell-075
 def _leaves(module:nn.Module, name:str="") -> Iterator[tuple[str, nn.Module]]: # name, layer
     "The layers of a network, without those that only hold others."
     holds_layers = isinstance(module, (enn.SequentialModule, ResidualBlock))
@@ -296,7 +299,7 @@ def _leaves(module:nn.Module, name:str="") -> Iterator[tuple[str, nn.Module]]: #
         for child_name, child in module.named_children():
             yield from _leaves(child, f"{name}.{child_name}".lstrip("."))
 
-# %% ../../nbs/04c_model.networks.ipynb #cell-076
+# %% ../../nbs/04c_model.networks.ipynb #cell-077
 def _contents(part:nn.Module) -> str:
     "What a part of a network consists of: names of blocks, or kinds of layers."
     if isinstance(part, EquivariantFeatures): return ", ".join(part.blocks)
@@ -310,13 +313,13 @@ def __repr__(self:GalaxyNetwork):
     return "\n  ".join([f"GalaxyNetwork: {_describe_config(self.config)}", *lines,
                         f"{'learned':14s}{count_parameters(self, learned=True):>10,}"])
 
-# %% ../../nbs/04c_model.networks.ipynb #cell-079
+# %% ../../nbs/04c_model.networks.ipynb #cell-080
 def _plain_block(inner:int, outer:int) -> nn.Sequential: # channels in, channels out
     "Convolution, norm, ReLU, max pooling, which halves the size."
     convolution = nn.Conv2d(inner, outer, 3, padding=1, bias=False)
     return nn.Sequential(convolution, nn.BatchNorm2d(outer), nn.ReLU(inplace=True), nn.MaxPool2d(2))
 
-# %% ../../nbs/04c_model.networks.ipynb #cell-081
+# %% ../../nbs/04c_model.networks.ipynb #cell-082
 def _cnn_network(config:dict, widths:None=None) -> GalaxyNetwork:
     "The CNN with a K → 32 → 16 branch, a 256 → 128 head and Kaiming initialisation."
     if config["group"] != "C1":
@@ -335,7 +338,7 @@ def _cnn_network(config:dict, widths:None=None) -> GalaxyNetwork:
         if isinstance(layer, nn.Linear): nn.init.zeros_(layer.bias)
     return network
 
-# %% ../../nbs/04c_model.networks.ipynb #cell-084
+# %% ../../nbs/04c_model.networks.ipynb #cell-085
 def _steerable_network(config:dict, widths:tuple[int, ...]|None=None) -> GalaxyNetwork:
     "A steerable network. Raises `GalaxyError` for other numbers of widths, or a width below 1."
     usual = WIDTHS[config["name"]]
@@ -348,7 +351,7 @@ def _steerable_network(config:dict, widths:tuple[int, ...]|None=None) -> GalaxyN
     branch = SymmetryMLP(16, 8, config["measurements"])
     return GalaxyNetwork(features, branch, FullyNet((features.channels + 8, 128, 64, config["classes"]), .3), config)
 
-# %% ../../nbs/04c_model.networks.ipynb #cell-086
+# %% ../../nbs/04c_model.networks.ipynb #cell-087
 MODELS:dict[str, Callable] = dict(reference=_steerable_network, residual=_steerable_network, cnn=_cnn_network)
 
 def _check_count(count:int, least:int, what:str) -> int:
@@ -356,7 +359,7 @@ def _check_count(count:int, least:int, what:str) -> int:
     if isinstance(count, (int, np.integer)) and count >= least: return int(count)
     raise GalaxyError(f"{count} {what} given; expected an integer of {least} or more.")
 
-# %% ../../nbs/04c_model.networks.ipynb #cell-088
+# %% ../../nbs/04c_model.networks.ipynb #cell-089
 def build_model(
     name:str="reference", # one of `MODELS`
     group:str|None=None, # one of `GROUPS`; C4 for steerable networks, C1 for the cnn
@@ -374,7 +377,7 @@ def build_model(
                   measurements=_check_count(measurements, 1, "measurements"))
     return MODELS[name](config, widths)
 
-# %% ../../nbs/04c_model.networks.ipynb #cell-094
+# %% ../../nbs/04c_model.networks.ipynb #cell-095
 @contextmanager
 def _evaluating(model:nn.Module) -> Iterator[None]:
     "In eval mode without gradients, and then back in the mode it came in."
@@ -385,7 +388,7 @@ def _evaluating(model:nn.Module) -> Iterator[None]:
             yield
     finally: model.train(training)
 
-# %% ../../nbs/04c_model.networks.ipynb #cell-096
+# %% ../../nbs/04c_model.networks.ipynb #cell-097
 def _run_blank(model:GalaxyNetwork):
     "One blank image through escnn's own layers, where hooks can watch."
     images = next(model.parameters()).new_zeros(1, 3, model.config["size"], model.config["size"])
@@ -393,7 +396,7 @@ def _run_blank(model:GalaxyNetwork):
     branch = model.asymmetry_mlp(images.new_zeros(1, model.config["measurements"]))
     model.head(torch.cat([model.pool(maps).flatten(1), branch], 1))
 
-# %% ../../nbs/04c_model.networks.ipynb #cell-097
+# %% ../../nbs/04c_model.networks.ipynb #cell-098
 def _layer_rows(model:GalaxyNetwork) -> list[tuple[str, str, str, int]]:
     "Name, type, shape that comes out, and learned numbers of each layer, in the order in which they run."
     rows = []
@@ -407,7 +410,7 @@ def _layer_rows(model:GalaxyNetwork) -> list[tuple[str, str, str, int]]:
         with _evaluating(model): _run_blank(model)
     return rows
 
-# %% ../../nbs/04c_model.networks.ipynb #cell-099
+# %% ../../nbs/04c_model.networks.ipynb #cell-100
 def summary(
     model:GalaxyNetwork, # in either mode
 ) -> str: # to be printed
@@ -418,7 +421,7 @@ def summary(
     learned = f"{count_parameters(model, learned=True):,} learned numbers"
     return "\n".join([_describe_config(model.config), *table, learned])
 
-# %% ../../nbs/04c_model.networks.ipynb #cell-102
+# %% ../../nbs/04c_model.networks.ipynb #cell-103
 def compile_network(
     model:GalaxyNetwork, # changed in place
 ) -> GalaxyNetwork: # the same
@@ -433,7 +436,7 @@ def compile_network(
     else: model.features.compile()
     return model
 
-# %% ../../nbs/04c_model.networks.ipynb #cell-105
+# %% ../../nbs/04c_model.networks.ipynb #cell-106
 @lru_cache
 def _coefficients(group:str) -> tuple[int, int]: # from a trivial field; from a trivial and a regular one
     "How many numbers a convolution to a trivial and a regular field learns."
@@ -443,14 +446,14 @@ def _coefficients(group:str) -> tuple[int, int]: # from a trivial field; from a 
         layers = [enn.R2Conv(field, outer, 3, padding=1, bias=False, initialize=False) for field in (inner, outer)]
     return tuple(layer.weights.numel() for layer in layers)
 
-# %% ../../nbs/04c_model.networks.ipynb #cell-108
+# %% ../../nbs/04c_model.networks.ipynb #cell-109
 def _width_parameters(group:str, widths:tuple[int, ...]) -> int: # of the reference network
     "Learned numbers that depend on the widths: those of convolutions, norms, and the head's first layer."
     first, later = _coefficients(group)
     pairs = zip(widths[:-1], widths[1:], strict=True)
     return 3*widths[0]*first + later*sum(inner*outer for inner, outer in pairs) + 4*sum(widths) + 2*128*widths[-1]
 
-# %% ../../nbs/04c_model.networks.ipynb #cell-110
+# %% ../../nbs/04c_model.networks.ipynb #cell-111
 def matched_widths(
     group:str, # see `GROUPS`
     like:str="C4", # the group whose number of parameters is wanted, at the usual widths

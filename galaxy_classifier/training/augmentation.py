@@ -6,11 +6,15 @@
 __all__ = ['AUGMENTATIONS', 'Augment', 'mix_images']
 
 # %% ../../nbs/05b_training.augmentation.ipynb #cell-003
-import kornia.augmentation as augmentation
-import torch
-from torch import nn
+import math
 
-from ..model.networks import normalise, prepare_images, resize_images, to_unit
+import torch
+from kornia.augmentation import ColorJitter
+from torch import nn
+from torch.nn import functional as F
+
+from ..model.networks import normalise, to_unit
+from .batches import resize_bytes
 
 # %% ../../nbs/05b_training.augmentation.ipynb #cell-008
 def _missing_symmetries(group:str|None) -> tuple[float, bool]:
@@ -19,28 +23,60 @@ def _missing_symmetries(group:str|None) -> tuple[float, bool]:
     return 180/int(name[1:]), name[0] == "C"
 
 # %% ../../nbs/05b_training.augmentation.ipynb #cell-011
-def _sky_augmentation(size:int, group:str|None) -> list[nn.Module]:
-    "Rotation, reflection, shift, zoom and noise."
-    rotation, reflect = _missing_symmetries(group)
-    reflections = [augmentation.RandomHorizontalFlip()] if reflect else []
-    affine = augmentation.RandomAffine(rotation, translate=(.04, .04), scale=(1., 1.2), padding_mode="reflection", p=1.)
-    return [*reflections, affine, augmentation.RandomGaussianNoise(std=.015, p=.5)]
+def _random_uniform(count:int, low:float, high:float, device:torch.device) -> torch.Tensor: # (count,)
+    "Numbers drawn on the device, so that nothing waits for them."
+    return torch.rand(count, device=device)*(high - low) + low
 
-# %% ../../nbs/05b_training.augmentation.ipynb #cell-013
-def _colour_augmentation(size:int, group:str|None) -> list[nn.Module]:
+def _sample(
+    images:torch.Tensor, # (N,C,H,W)
+    matrices:torch.Tensor, # (N,2,2), A
+    shifts:torch.Tensor, # (N,2), t in half sides
+    size:int, # H = W of the result, pixels
+) -> torch.Tensor: # (N,C,size,size)
+    "Images behind affine maps, bilinear, mirrored at the border."
+    maps = torch.cat([matrices, -(matrices @ shifts[:, :, None])], 2)
+    grid = F.affine_grid(maps, (len(images), 1, size, size), align_corners=False)
+    return F.grid_sample(images, grid, padding_mode="reflection", align_corners=False)
+
+# %% ../../nbs/05b_training.augmentation.ipynb #cell-014
+def _change_sky(
+    images:torch.Tensor, # (N,3,size,size) in [0,1]
+    size:int, # pixels
+    group:str|None, # of the network
+) -> torch.Tensor: # (N,3,size,size)
+    "Rotation, reflection, zoom and shift in one map, then noise."
+    count, device, (rotation, reflect) = len(images), images.device, _missing_symmetries(group)
+    angle = _random_uniform(count, -math.radians(rotation), math.radians(rotation), device)
+    mirror = torch.randint(2, (count,), device=device)*2. - 1 if reflect else torch.ones_like(angle)
+    zoom = _random_uniform(count, 1., 1.2, device)
+    rows = mirror*angle.cos(), mirror*angle.sin(), -angle.sin(), angle.cos()
+    matrices = (torch.stack(rows)/zoom).T.reshape(count, 2, 2)
+    images = _sample(images, matrices, _random_uniform(2*count, -.08, .08, device).view(count, 2), size)
+    is_noisy = torch.rand(count, 1, 1, 1, device=device) < .5
+    return images + .015*is_noisy*torch.randn_like(images)
+
+# %% ../../nbs/05b_training.augmentation.ipynb #cell-016
+_JITTER = ColorJitter(.2, .2, .2, .1)
+
+def _change_colours(
+    images:torch.Tensor, # (N,3,H,W) in [0,1], a little larger than the result
+    size:int, # pixels
+    group:str|None, # of the network
+) -> torch.Tensor: # (N,3,size,size)
     "Crop to `size` pixels, and jitter of the colours."
-    crop = augmentation.RandomResizedCrop((size, size), scale=(.8, 1.), ratio=(1., 1.))
-    return [crop, augmentation.ColorJitter(.2, .2, .2, .1)]
-
-# %% ../../nbs/05b_training.augmentation.ipynb #cell-015
-def _no_augmentation(size:int, group:str|None) -> list[nn.Module]:
-    "Nothing."
-    return []
-
-_STEPS = {"sky": _sky_augmentation, "colour": _colour_augmentation, "none": _no_augmentation}
-AUGMENTATIONS = tuple(_STEPS)
+    count, device = len(images), images.device
+    side = _random_uniform(count, .8, 1., device).sqrt() # share of the image's side
+    corner = _random_uniform(2*count, -1., 1., device).view(count, 2)*(1/side - 1)[:, None]
+    return _JITTER(_sample(images, side[:, None, None]*torch.eye(2, device=device), corner, size))
 
 # %% ../../nbs/05b_training.augmentation.ipynb #cell-018
+def _change_nothing(images:torch.Tensor, size:int, group:str|None) -> torch.Tensor: return images
+
+# What each kind does, and the side of the images that it takes, relative to what it returns.
+_CHANGES = {"sky": (_change_sky, 1.), "colour": (_change_colours, 1/.95), "none": (_change_nothing, 1.)}
+AUGMENTATIONS = tuple(_CHANGES)
+
+# %% ../../nbs/05b_training.augmentation.ipynb #cell-021
 class Augment(nn.Module):
     "Stored pixels to network input, differently each time."
     def __init__(self,
@@ -50,28 +86,29 @@ class Augment(nn.Module):
     ):
         super().__init__()
         self.kind, self.size, self.group = kind, size, group
-        self.change = nn.Sequential(*_STEPS[kind](size, group))
+        self.change, room = _CHANGES[kind]
+        self.stored_size = round(room*size) # side that images are brought to first
+        self.is_capturable = kind != "colour" # kornia draws on the CPU
 
     def __repr__(self): return f"Augment({self.kind!r}, size={self.size}, group={self.group!r})"
 
     @torch.no_grad()
     def forward(self,
-        images:torch.Tensor, # (N,H,W,3) uint8
+        images:torch.Tensor, # (N,H,W,3) uint8, of any size
     ) -> torch.Tensor: # (N,3,size,size) float in [-1,1]
         "Changed images, normalised."
-        if self.kind == "none": return prepare_images(images, self.size)
-        before = round(self.size/.95) if self.kind == "colour" else self.size
-        return normalise(self.change(resize_images(to_unit(images), before)).clamp(0, 1))
+        unit = to_unit(resize_bytes(images, self.stored_size))
+        return normalise(self.change(unit, self.size, self.group).clamp(0, 1))
 
-# %% ../../nbs/05b_training.augmentation.ipynb #cell-026
+# %% ../../nbs/05b_training.augmentation.ipynb #cell-029
 def mix_images(
     pixels:torch.Tensor, # (N,3,H,W)
     measurements:torch.Tensor, # (N,K)
-    alpha:float, # of Beta(α, α); 0 mixes nothing
-) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, float]: # pixels, measurements, partner (N,), share of the first
-    "Mix each image with another one of the batch (Zhang et al. 2018)."
-    if not alpha: return pixels, measurements, torch.arange(len(pixels), device=pixels.device), 1.
-    share = float(torch.distributions.Beta(alpha, alpha).sample())
-    partner = torch.randperm(len(pixels), device=pixels.device)
+    alpha:float, # of Beta(α, α), more than 0
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]: # pixels, measurements, partner (N,), share ()
+    "Mix each image with another one of the batch (Zhang et al. 2018); share is that of the first."
+    concentration = torch.full((2,), alpha, device=pixels.device)
+    share = torch.distributions.Dirichlet(concentration, validate_args=False).sample()[0] # two shares: a Beta
+    partner = torch.rand(len(pixels), device=pixels.device).argsort()
     mixed = [torch.lerp(numbers[partner], numbers, share) for numbers in (pixels, measurements)]
     return *mixed, partner, share

@@ -156,7 +156,8 @@ def make_schedule(
     if config.schedule == "plateau":
         return schedulers.ReduceLROnPlateau(optimizer, mode="max", factor=config.factor, patience=config.patience)
     if config.schedule == "cosine": return schedulers.CosineAnnealingLR(optimizer, total)
-    return schedulers.OneCycleLR(optimizer, config.learning_rate, total + 1) # stepped once more after the last batch
+    # One step more than there are batches, since it is stepped after the last one, too.
+    return schedulers.OneCycleLR(optimizer, config.learning_rate, total + 1, cycle_momentum=False)
 
 # %% ../../nbs/05c_training.config.ipynb #cell-042
 @torch.no_grad()

@@ -29,6 +29,7 @@ from ..data.store import Store
 from ..model.checkpoints import load_model, save_checkpoint, save_tensors
 from ..model.export import export_onnx
 from ..model.networks import NonFiniteError
+from .batches import CACHES
 from .config import TrainingConfig
 from .evaluate import calibrate, plot_confusion, plot_history
 from galaxy_classifier.training.loop import (
@@ -52,6 +53,8 @@ from galaxy_classifier.training.tracking import (
 )
 
 # %% ../../nbs/05h_training.fit.ipynb #cell-008
+_CHOICES = dict(on_nonfinite=("stop", "skip"), cache=CACHES, tracking=("mlflow", "none"))
+
 @dataclass
 class RunOptions:
     "How a run is carried out. Raises `GalaxyError` for values that cannot be."
@@ -59,12 +62,13 @@ class RunOptions:
     devices: int = 1 # processes on this machine, each with a device of its own
     workers: int|None = None # processes that read beside each that trains; chosen by the device if not given
     on_nonfinite: str = "stop" # at a NaN or infinite loss or gradient: stop, or skip the step
+    cache: str = "auto" # keep the images on the device (auto: if they fit), or read them from the host
     minutes: float = 5. # between two checkpoints within an epoch
     tracking: str = "mlflow" # or none, which needs no MLflow
     quiet: bool = False # no line an epoch, no progress
 
     def __post_init__(self):
-        for name, known in dict(on_nonfinite=("stop", "skip"), tracking=("mlflow", "none")).items():
+        for name, known in _CHOICES.items():
             value = getattr(self, name)
             if value not in known: raise GalaxyError(f"{name} {value!r} given; expected {' or '.join(known)}.")
         if self.workers is not None and self.workers < 0:
@@ -351,7 +355,7 @@ def fit(
     if not held: make_network(store, config, start) # fails now if there is no such network
     fabric.launch()
     with lock_path(folder) if fabric.is_global_zero else nullcontext():
-        trainer = Trainer(store, config, fabric, folder, options.workers, start, options.on_nonfinite)
+        trainer = Trainer(store, config, fabric, folder, options.workers, start, options.on_nonfinite, options.cache)
         if held: trainer.restore(held)
         finished = _finished_summary(trainer, options)
         if finished: return finished
@@ -377,13 +381,14 @@ def galaxy_train(
     workers:int=None, # processes that read beside each that trains; chosen by the device if not given
     start:Path=None, # a checkpoint (best.pt) of the same network to begin from
     on_nonfinite:Literal["stop", "skip"]="stop", # at a NaN or infinite loss; skip leaves out a step, ten times at most
+    cache:Literal["auto", "device", "host"]="auto", # where images are kept: on the device, auto if they fit; or host
     minutes:float=5., # between two checkpoints within an epoch
     tracking:Literal["mlflow", "none"]="mlflow", # SQLite here or the store of MLFLOW_TRACKING_URI; or no tracking
 ):
     "Train a network on a store, or resume a run that was stopped."
     opened = Store(store)
     check_trainable(opened, settings) # before MLflow makes its files
-    options = RunOptions(workers=workers, on_nonfinite=on_nonfinite, minutes=minutes, tracking=tracking)
+    options = RunOptions(workers=workers, on_nonfinite=on_nonfinite, cache=cache, minutes=minutes, tracking=tracking)
     fabric = make_fabric(device, devices, num_nodes, strategy, settings.precision)
     summary = fit(opened, settings, output, options, start=start, device=fabric)
     if fabric.is_global_zero:

@@ -9,10 +9,13 @@ __all__ = ['make_fabric', 'EpochMetrics', 'Trainer', 'reproduce_step']
 import json
 import sys
 import time
+import traceback
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from copy import deepcopy
 from dataclasses import asdict
+from itertools import zip_longest
 from pathlib import Path
 
 import lightning
@@ -26,9 +29,16 @@ from ..core import GalaxyError, pick_device, progress, random_generator
 from ..data.store import Store
 from ..loss import ClassBalancedFocalLoss
 from ..model.checkpoints import copy_state, load_model, save_tensors
-from ..model.networks import GalaxyNetwork, NonFiniteError, build_model, compile_network, prepare_images
+from galaxy_classifier.model.networks import (
+    GalaxyNetwork,
+    NonFiniteError,
+    build_model,
+    check_finite,
+    compile_network,
+    prepare_images,
+)
 from .augmentation import Augment, mix_images
-from .batches import make_loader
+from .batches import CachedLoader, fits_on_device, make_loader, read_batch
 from galaxy_classifier.training.config import (
     TrainingConfig,
     make_optimizer,
@@ -114,38 +124,45 @@ class EpochMetrics:
     "Counts over the images of an epoch, from which its metrics follow exactly."
     def __init__(self,
         classes:int, # C
+        device:torch.device|str="cpu", # that they lie on
     ):
-        self.confusion = torch.zeros(classes, classes, dtype=torch.float64) # rows are the true classes
-        self.loss_sum = 0. # over images
-        self.norm_sum = self.norm_max = 0. # of the gradient, over batches
-        self.batches = 0
+        self.classes, device = classes, torch.device(device)
+        kind = torch.float32 if device.type == "mps" else torch.float64 # Apple's GPUs have no float64
+        # The loss summed over images, the norm of the gradient summed over batches, its maximum, the number of
+        # batches, and the confusion matrix, whose rows are the true classes.
+        self.counts = torch.zeros(4 + classes**2, dtype=kind, device=device)
 
+    @torch.no_grad()
     def add(self,
-        loss:float, # mean over the batch
+        loss:torch.Tensor|float, # mean over the batch
         logits:torch.Tensor, # (N,C)
         labels:torch.Tensor, # (N,)
-        norm:float=0., # of the gradient
+        norm:torch.Tensor|float=0., # of the gradient
     ):
-        "Count one batch."
-        classes = len(self.confusion)
-        pairs = labels*classes + logits.detach().argmax(1)
-        self.confusion += torch.bincount(pairs, minlength=classes**2).cpu().view(classes, classes)
-        self.loss_sum += loss*len(labels)
-        self.norm_sum, self.norm_max, self.batches = self.norm_sum + norm, max(self.norm_max, norm), self.batches + 1
+        "Count one batch, without waiting for the device."
+        pairs = labels*self.classes + logits.argmax(1)
+        self.counts[4:].index_add_(0, pairs, torch.ones_like(pairs, dtype=self.counts.dtype))
+        self.counts[0].add_(loss, alpha=len(labels))
+        self.counts[1].add_(norm)
+        self.counts[2].clamp_(min=norm)
+        self.counts[3].add_(1)
 
 # %% ../../nbs/05d_training.loop.ipynb #cell-031
 @patch
-def to_vector(self:EpochMetrics) -> torch.Tensor: # (4+C²,) float64
+def to_vector(self:EpochMetrics) -> torch.Tensor: # (4+C²,) float64, on the CPU
     "All counts."
-    sums = [self.loss_sum, self.norm_sum, self.norm_max, self.batches]
-    return torch.cat([torch.tensor(sums, dtype=torch.float64), self.confusion.flatten()])
+    return self.counts.cpu().double()
 
 # %% ../../nbs/05d_training.loop.ipynb #cell-033
 @patch
 def load_vector(self:EpochMetrics, vector:torch.Tensor):
     "Take the counts from `to_vector`."
-    self.loss_sum, self.norm_sum, self.norm_max, batches = vector[:4].tolist()
-    self.batches, self.confusion = int(batches), vector[4:].view_as(self.confusion).clone()
+    self.counts.copy_(vector)
+
+@patch(as_prop=True)
+def is_finite(self:EpochMetrics) -> bool:
+    "Were the losses and gradients so far numbers, neither NaN nor infinite? This waits for the device."
+    return bool(self.counts[:3].isfinite().all())
 
 # %% ../../nbs/05d_training.loop.ipynb #cell-035
 @patch
@@ -155,7 +172,7 @@ def summary(self:EpochMetrics,
 ) -> tuple[dict[str, float], list[list[int]]]: # loss, accuracy and macro_f1; the confusion matrix
     "Metrics over all images."
     vector = all_reduce(fabric, self.to_vector()) if fabric else self.to_vector()
-    confusion = vector[4:].view_as(self.confusion)
+    confusion = vector[4:].view(self.classes, self.classes)
     correct, occurring, images = confusion.diag(), confusion.sum(0) + confusion.sum(1), confusion.sum()
     macro_f1 = (2*correct/occurring)[occurring > 0].mean()
     values = dict(loss=vector[0]/images, accuracy=correct.sum()/images, macro_f1=macro_f1)
@@ -164,7 +181,7 @@ def summary(self:EpochMetrics,
 # %% ../../nbs/05d_training.loop.ipynb #cell-037
 @patch
 def __repr__(self:EpochMetrics):
-    images = int(self.confusion.sum())
+    images = int(self.counts[4:].sum())
     if not images: return "EpochMetrics(0 images)"
     values = ", ".join(f"{name} {value:.3f}" for name, value in self.summary("epoch")[0].items())
     return f"EpochMetrics({images} images, {values})".replace("epoch_", "")
@@ -177,16 +194,18 @@ def _batch_loss(
     network:nn.Module, # in training mode
     augment:Augment, # makes its input
     loss_fn:ClassBalancedFocalLoss, # of each image
-    mixup:float, # α, see `mix_images`
+    mixup:float, # α, see `mix_images`; 0 mixes nothing
     batch:tuple, # images (N,H,W,3) uint8, measurements (N,K), labels (N,)
 ) -> tuple[torch.Tensor, torch.Tensor]: # mean loss (), logits (N,C)
     "Augment, mix, score, compare."
     images, measurements, labels = batch
-    pixels, measurements, partner, share = mix_images(augment(images), measurements, mixup)
+    pixels = augment(images)
+    if not mixup:
+        logits = network(pixels, measurements)
+        return loss_fn(logits, labels).mean(), logits
+    pixels, measurements, partner, share = mix_images(pixels, measurements, mixup)
     logits = network(pixels, measurements)
-    loss = loss_fn(logits, labels)
-    if share < 1: loss = share*loss + (1 - share)*loss_fn(logits, labels[partner])
-    return loss.mean(), logits
+    return torch.lerp(loss_fn(logits, labels[partner]), loss_fn(logits, labels), share).mean(), logits
 
 # %% ../../nbs/05d_training.loop.ipynb #cell-047
 def _check_splits(store:Store):
@@ -247,9 +266,10 @@ class Trainer:
         workers:int|None=None, # processes that read ahead, see `make_loader`
         start:str|Path|None=None, # a checkpoint to begin from
         on_nonfinite:str="stop", # at a NaN or infinite loss or gradient; or "skip"
+        cache:str="auto", # see `CACHES`
     ):
         self.store, self.config, self.fabric, self.folder = store, config, fabric, Path(folder)
-        self.on_nonfinite, self.classes = on_nonfinite, len(store.classes)
+        self.on_nonfinite, self.classes, self.cache = on_nonfinite, len(store.classes), cache
         shared = dict(workers=workers, cleaned=config.cleaned, rank=fabric.global_rank, world_size=fabric.world_size)
         shuffled = dict(shuffle=True, seed=config.seed, balanced=config.sampling == "balanced")
         self.train = make_loader(store, "train", config.batch_size, **shuffled, **shared)
@@ -257,7 +277,9 @@ class Trainer:
         self._make_parts(start)
         self.epoch = self.batch = self.steps = self.skipped = 0
         self.stale_epochs = 0 # since the best validation accuracy
-        self.metrics, self.history, self.best, self.seconds = EpochMetrics(self.classes), [], None, 0.
+        self.metrics, self.history, self.best, self.seconds = EpochMetrics(self.classes, fabric.device), [], None, 0.
+        self.kept = None # what `look` goes back to
+        self.captured = None # see `capture_step`
 
     def __repr__(self):
         where = f"epoch {self.epoch} of {self.config.epochs}, batch {self.batch} of {len(self.train)}"
@@ -289,87 +311,261 @@ def finished(self:Trainer) -> bool:
 
 # %% ../../nbs/05d_training.loop.ipynb #cell-065
 @patch
-def _share_problem(self:Trainer, problem:str, elsewhere:str) -> str:
-    "The problem of this process, or `elsewhere` if another process has one."
-    anywhere = all_reduce(self.fabric, torch.tensor(float(bool(problem))), "max")
-    return problem or (elsewhere if anywhere else "")
-
-# %% ../../nbs/05d_training.loop.ipynb #cell-067
-@patch
-def forward_batch(self:Trainer,
+def gradient(self:Trainer,
     batch:tuple, # images, measurements, labels of this process, on the device
-) -> tuple[str, torch.Tensor|None, torch.Tensor|None]: # problem, mean loss (), logits (N,C)
-    "Score a batch."
-    problem, loss, logits = "", None, None
-    try: loss, logits = _batch_loss(self.fabric_network, self.augment, self.loss_fn, self.config.mixup, batch)
-    except NonFiniteError as error: problem = str(error).rstrip(".")
-    return self._share_problem(problem, "the input of another process is NaN or infinite"), loss, logits
-
-# %% ../../nbs/05d_training.loop.ipynb #cell-070
-@patch
-def backward_batch(self:Trainer,
-    loss:torch.Tensor, # mean over the images of this process
-    images:int, # of this process
-) -> tuple[str, float, float]: # problem, loss, norm of the gradient
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]: # mean loss (), logits (N,C), norm of the gradient ()
     "The gradient of the whole batch, clipped."
-    weight = self.fabric.world_size*images/self.train.batch_sampler.batch_length(self.batch)
+    self.optimizer.zero_grad()
+    loss, logits = _batch_loss(self.fabric_network, self.augment, self.loss_fn, self.config.mixup, batch)
+    weight = self.fabric.world_size*len(logits)/self.train.batch_sampler.batch_length(self.batch)
     self.fabric.backward(loss*weight)
     norm = self.fabric.clip_gradients(self.fabric_network, self.optimizer, max_norm=self.config.clip,
                                       error_if_nonfinite=False)
-    value, norm = torch.stack([loss.detach().float(), norm.float()]).tolist()
-    problem = ""
-    if not np.isfinite(value): problem = f"the loss became {value}"
-    elif not np.isfinite(norm): problem = f"the norm of the gradient became {norm} at a loss of {value:.4g}"
-    return self._share_problem(problem, "the loss of another process is NaN or infinite"), value, norm
+    return loss.detach(), logits.detach(), norm
 
-# %% ../../nbs/05d_training.loop.ipynb #cell-073
+# %% ../../nbs/05d_training.loop.ipynb #cell-067
+@patch
+def _plain_step(self:Trainer, batch:tuple):
+    "The gradient, a change of the weights, and the counts."
+    loss, logits, norm = self.gradient(batch)
+    self.optimizer.step()
+    self.metrics.add(loss, logits, batch[2], norm)
+
+# %% ../../nbs/05d_training.loop.ipynb #cell-069
 def _norm_buffers(network:nn.Module) -> list[torch.Tensor]:
     "What batch normalisation changes in a forward pass."
     ends = "running_mean", "running_var", "num_batches_tracked"
     return [buffer for name, buffer in sorted(network.named_buffers()) if name.endswith(ends)]
 
-# %% ../../nbs/05d_training.loop.ipynb #cell-076
 @patch
-def step(self:Trainer,
-    batch:tuple, # images (N,H,W,3) uint8, measurements (N,K), labels (N,) of this process
-):
-    "Forward, backward, and a step. Raises `NonFiniteError` instead of a step to NaN, see `stop_or_skip`."
-    batch = self.fabric.to_device(tuple(batch))
-    before = [(buffer, buffer.clone()) for buffer in _norm_buffers(self.network)]
-    _seed_torch(self.config.seed, self.epoch, self.batch, self.fabric.global_rank)
-    problem, loss, logits = self.forward_batch(batch)
-    if not problem: problem, value, norm = self.backward_batch(loss, len(logits))
+def _changing_tensors(self:Trainer) -> list[torch.Tensor]:
+    "All that a step changes; the optimizer's own come last, since they are made by its first step."
+    tensors, states = [self.metrics.counts], self.optimizer.optimizer.state
+    for network in filter(None, (self.network, self.averaged)):
+        tensors += [*network.parameters(), *_norm_buffers(network)]
+    for parameter in self.network.parameters(): tensors += states.get(parameter, {}).values()
+    return tensors
+
+# %% ../../nbs/05d_training.loop.ipynb #cell-072
+_COUNTERS = "batch", "steps", "skipped"
+
+@patch
+@torch.no_grad()
+def _keep(self:Trainer):
+    "Copy what a step changes."
+    counters = {name: getattr(self, name) for name in _COUNTERS}
+    rate, schedule = self.optimizer.param_groups[0]["lr"], deepcopy(self.schedule.state_dict())
+    tensors = [tensor.clone() for tensor in self._changing_tensors()]
+    self.kept = dict(counters=counters, rate=rate, schedule=schedule, tensors=tensors)
+
+@patch
+@torch.no_grad()
+def _go_back(self:Trainer):
+    "Put back what `_keep` copied."
+    kept, self.kept = self.kept, None
+    for tensor, copied in zip_longest(self._changing_tensors(), kept["tensors"]):
+        if copied is None: tensor.zero_()
+        else: tensor.copy_(copied)
+    self.schedule.load_state_dict(kept["schedule"])
+    for group in self.optimizer.param_groups: group["lr"] = kept["rate"]
+    for name, value in kept["counters"].items(): setattr(self, name, value)
+
+# %% ../../nbs/05d_training.loop.ipynb #cell-075
+@patch
+def _share_problem(self:Trainer, problem:str, elsewhere:str) -> str:
+    "The problem of this process, or `elsewhere` if another process has one."
+    anywhere = all_reduce(self.fabric, torch.tensor(float(bool(problem))), "max")
+    return problem or (elsewhere if anywhere else "")
+
+# %% ../../nbs/05d_training.loop.ipynb #cell-077
+def _name_problem(loss:float, norm:float) -> str:
+    "What is NaN or infinite, in words; empty if nothing is."
+    if not np.isfinite(loss): return f"the loss became {loss}"
+    return "" if np.isfinite(norm) else f"the norm of the gradient became {norm} at a loss of {loss:.4g}"
+
+@patch
+def _watched_step(self:Trainer, batch:tuple):
+    "A step that is looked at before it is taken. Raises `NonFiniteError` instead of a step to NaN, see `stop_or_skip`."
+    before, problem = [(buffer, buffer.clone()) for buffer in _norm_buffers(self.network)], ""
+    try: check_finite("measurements", batch[1])
+    except NonFiniteError as error: problem = str(error).rstrip(".")
+    problem = self._share_problem(problem, "the input of another process is NaN or infinite")
+    if not problem:
+        loss, logits, norm = self.gradient(batch)
+        problem = self._share_problem(_name_problem(loss.item(), norm.item()),
+                                      "the loss of another process is NaN or infinite")
     if problem:
         for buffer, saved in before: buffer.copy_(saved)
         self.stop_or_skip(problem, batch)
     else:
         self.optimizer.step()
-        self.metrics.add(value, logits, batch[2], norm)
-        if self.averaged: update_average(self.averaged, self.network, self.config.ema, self.steps + 1)
-    self.optimizer.zero_grad()
-    self.steps, self.batch = self.steps + 1, self.batch + 1
-    if self.config.schedule == "plateau": return
-    with warnings.catch_warnings(): # torch warns when the first step was skipped
-        warnings.simplefilter("ignore", UserWarning)
-        self.schedule.step()
+        self.metrics.add(loss, logits, batch[2], norm)
 
-# %% ../../nbs/05d_training.loop.ipynb #cell-079
+# %% ../../nbs/05d_training.loop.ipynb #cell-080
+_UNREAD_STEPS = 50 # at most, between two looks
+
+@patch
+def step(self:Trainer,
+    batch:tuple, # images (N,H,W,3) uint8, measurements (N,K), labels (N,) of this process
+    watched:bool=False, # look for NaN before the weights change? Otherwise `look` finds it later
+):
+    "Forward, backward, and a change of the weights."
+    batch = self.fabric.to_device(tuple(batch))
+    if not watched and self.kept is None: self._keep()
+    take = self._watched_step if watched else self._choose_step(batch)
+    _seed_torch(self.config.seed, self.epoch, self.batch, self.fabric.global_rank)
+    skipped = self.skipped
+    take(batch)
+    self.steps, self.batch = self.steps + 1, self.batch + 1
+    if self.averaged and self.skipped == skipped:
+        update_average(self.averaged, self.network, self.config.ema, self.steps)
+    if self.config.schedule != "plateau":
+        with warnings.catch_warnings(): # torch warns when the first step was skipped
+            warnings.simplefilter("ignore", UserWarning)
+            self.schedule.step()
+    if not watched and self.steps - self.kept["counters"]["steps"] >= _UNREAD_STEPS: self.look()
+
+# %% ../../nbs/05d_training.loop.ipynb #cell-081
+@patch
+def _choose_step(self:Trainer, batch:tuple) -> Callable[[tuple], None]:
+    "A recorded step for a whole batch where there can be one, else a plain step."
+    is_whole, is_cuda = len(batch[2]) == self.config.batch_size, self.fabric.device.type == "cuda"
+    if is_whole and is_cuda and self.captured is None: self.captured = self.capture_step(batch)
+    return self.captured if is_whole and self.captured else self._plain_step
+
+# %% ../../nbs/05d_training.loop.ipynb #cell-082
+@patch
+def _positions(self:Trainer) -> np.ndarray:
+    "Positions, within the training split, of the current batch of this process."
+    sampler = self.train.batch_sampler
+    sampler.epoch = self.epoch
+    return sampler.global_batches()[self.batch][sampler.rank::sampler.world_size]
+
+@patch
+def look(self:Trainer):
+    """Wait for the device. If a loss or a gradient since the last look was NaN or infinite, go back there and repeat
+    the steps one by one. Every process must call this."""
+    if self.kept is None: return
+    problem, target = not self.metrics.is_finite, self.batch
+    if all_reduce(self.fabric, torch.tensor(float(problem)), "max"):
+        self._go_back()
+        while self.batch < target: self.step(read_batch(self.train, self._positions().tolist()), watched=True)
+    self.kept = None
+
+# %% ../../nbs/05d_training.loop.ipynb #cell-085
+class _CapturedStep:
+    "A step recorded as a CUDA graph."
+    def __init__(self,
+        take:Callable[[tuple], None], # the step; everything it needs lies on the device
+        batch:tuple, # the first one
+        optimizer:torch.optim.Optimizer, # of the step
+    ):
+        self.batch, self.groups = [part.clone() for part in batch], optimizer.param_groups
+        for group in self.groups: group["capturable"] = True
+        rates = [group["lr"] for group in self.groups]
+        self.rates = [torch.tensor(float(rate), device=self.batch[0].device) for rate in rates]
+        for group, tensor in zip(self.groups, self.rates, strict=True): group["lr"] = tensor
+        try: self.replay = self.record(lambda: take(self.batch))
+        finally:
+            for group, rate in zip(self.groups, rates, strict=True): group["lr"] = rate
+
+    def record(self, run:Callable[[], None]) -> Callable[[], None]:
+        "Three steps on a stream of their own, then the recording."
+        stream = torch.cuda.Stream()
+        stream.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(stream):
+            for _ in range(3): run()
+        torch.cuda.current_stream().wait_stream(stream)
+        graph = torch.cuda.CUDAGraph()
+        with torch.cuda.graph(graph): run()
+        return graph.replay
+
+    def __call__(self, batch:tuple):
+        for place, part in zip(self.batch, batch, strict=True): place.copy_(part, non_blocking=True)
+        for tensor, group in zip(self.rates, self.groups, strict=True): tensor.fill_(group["lr"])
+        self.replay()
+
+# %% ../../nbs/05d_training.loop.ipynb #cell-087
+def _failed_line(error:Exception) -> str:
+    "Where something failed, within this package or escnn, and with what words."
+    frames = traceback.extract_tb(error.__traceback__)
+    ours = [frame for frame in frames if any(name in frame.filename for name in ("galaxy_classifier", "escnn"))]
+    reason = str(error).strip().splitlines() or [type(error).__name__]
+    return f"{(ours or frames)[-1].line} ({reason[0]})"
+
+@patch
+def _obstacle(self:Trainer) -> str:
+    "Why steps cannot be recorded, as far as that is known before."
+    if self.fabric.world_size > 1: return "several processes share a batch"
+    if not self.augment.is_capturable: return f"the augmentation {self.config.augmentation!r} draws on the CPU"
+    return ""
+
+# %% ../../nbs/05d_training.loop.ipynb #cell-089
+@patch
+def capture_step(self:Trainer,
+    batch:tuple, # whole, on the device
+) -> _CapturedStep|bool: # False where steps stay plain
+    "Record a step. Raises `GalaxyError` when a batch does not fit into the memory of the device."
+    self.look()
+    obstacle, captured = self._obstacle(), False
+    if not obstacle:
+        self._keep()
+        try: captured = _CapturedStep(self._plain_step, batch, self.optimizer.optimizer)
+        except torch.cuda.OutOfMemoryError: raise self._too_large(batch) from None
+        except RuntimeError as error: obstacle = _failed_line(error)
+        self._go_back()
+        self._keep()
+    if obstacle: print(f"steps are not recorded, so they take longer: {obstacle}", file=sys.stderr, flush=True)
+    return captured
+
+# %% ../../nbs/05d_training.loop.ipynb #cell-090
+@patch
+def _too_large(self:Trainer, batch:tuple) -> GalaxyError:
+    "Which batch size would fit."
+    size = len(batch[2])
+    while size > 2:
+        self.optimizer.zero_grad()
+        torch.cuda.empty_cache()
+        size //= 2
+        try: self.gradient(tuple(part[:size] for part in batch))
+        except torch.cuda.OutOfMemoryError: continue
+        return GalaxyError(f"Batches of {len(batch[2])} images do not fit into the memory of {self.fabric.device}. "
+                           f"Give --batch-size {size}, or a smaller --size.")
+    return GalaxyError(f"Even two images do not fit into the memory of {self.fabric.device}. Give a smaller --size.")
+
+# %% ../../nbs/05d_training.loop.ipynb #cell-092
+@patch
+def _load_images(self:Trainer, quiet:bool=False):
+    "Keep the images on the device, if they fit."
+    wanted, self.cache, device = self.cache, "host", self.fabric.device
+    if wanted == "host": return
+    parts = dict(train=self.augment.stored_size) | (dict(valid=self.store.size) if device.type == "cuda" else {})
+    for name, size in parts.items():
+        loader = getattr(self, name)
+        fits, figures = fits_on_device(len(loader.dataset), size, device, self.fabric.world_size)
+        if fits: setattr(self, name, CachedLoader(loader, size, device, quiet))
+        elif device.type == "cuda" or wanted == "device":
+            print(f"the {name} images are streamed: {figures}", file=sys.stderr, flush=True)
+
+# %% ../../nbs/05d_training.loop.ipynb #cell-094
 @patch
 def train_epoch(self:Trainer,
     after_batch:Callable=lambda: None, # called after each step
     quiet:bool=False, # no progress
 ):
     "Take the steps that are left of the epoch."
+    self._load_images(quiet)
     sampler = self.train.batch_sampler
     sampler.epoch, sampler.first = self.epoch, self.batch
     left, began = len(self.train) - self.batch, time.monotonic()
     self.network.train()
     for batch in self.train if quiet else progress(self.train, left, f"epoch {self.epoch + 1}", "batches"):
         self.step(batch)
+        if self.batch == len(self.train): self.look()
         after_batch()
         self.seconds, began = self.seconds + time.monotonic() - began, time.monotonic()
 
-# %% ../../nbs/05d_training.loop.ipynb #cell-082
+# %% ../../nbs/05d_training.loop.ipynb #cell-097
 @patch
 def _running_statistics(self:Trainer) -> list[torch.Tensor]:
     "Running means and variances of the network, then of the averaged one."
@@ -381,7 +577,7 @@ def statistics(self:Trainer) -> torch.Tensor: # (n,) float64, on the CPU
     "Running means and variances of this process."
     return torch.cat([buffer.detach().cpu().double().flatten() for buffer in self._running_statistics()])
 
-# %% ../../nbs/05d_training.loop.ipynb #cell-084
+# %% ../../nbs/05d_training.loop.ipynb #cell-099
 @patch
 @torch.no_grad()
 def load_statistics(self:Trainer,
@@ -392,7 +588,7 @@ def load_statistics(self:Trainer,
     parts = numbers.split([buffer.numel() for buffer in buffers])
     for buffer, part in zip(buffers, parts, strict=True): buffer.copy_(part.view_as(buffer))
 
-# %% ../../nbs/05d_training.loop.ipynb #cell-086
+# %% ../../nbs/05d_training.loop.ipynb #cell-101
 @patch
 @torch.no_grad()
 def validate(self:Trainer,
@@ -402,27 +598,27 @@ def validate(self:Trainer,
     network = (self.averaged or self.network).eval()
     if self.fabric.world_size > 1:
         self.load_statistics(all_reduce(self.fabric, self.statistics())/self.fabric.world_size)
-    metrics = EpochMetrics(self.classes)
+    metrics = EpochMetrics(self.classes, self.fabric.device)
     for batch in self.valid:
         images, measurements, labels = self.fabric.to_device(tuple(batch))
         logits = network(prepare_images(images, self.config.size), measurements)
-        metrics.add(self.loss_fn(logits, labels).mean().item(), logits, labels)
+        metrics.add(self.loss_fn(logits, labels).mean(), logits, labels)
         after_batch()
     network.train() # the averaged one too: in evaluation escnn keeps expanded filters while the weights change
     return metrics.summary("valid", self.fabric)
 
-# %% ../../nbs/05d_training.loop.ipynb #cell-089
+# %% ../../nbs/05d_training.loop.ipynb #cell-104
 @patch
 def _history_row(self:Trainer) -> dict:
     "What is known about the epoch before validation."
-    metrics, rate = self.metrics, float(self.optimizer.param_groups[0]["lr"])
+    _, norm_sum, norm_max, batches = self.metrics.to_vector()[:4].tolist()
     speed = len(self.train.batch_sampler.labels)/max(self.seconds, 1e-9)
-    return dict(epoch=self.epoch, time=int(1000*time.time()), learning_rate=rate,
-                **metrics.summary("train", self.fabric)[0],
-                gradient_norm=metrics.norm_sum/max(metrics.batches, 1), gradient_norm_max=metrics.norm_max,
-                skipped_steps=self.skipped, images_per_second=speed)
+    return dict(epoch=self.epoch, time=int(1000*time.time()),
+                learning_rate=float(self.optimizer.param_groups[0]["lr"]),
+                **self.metrics.summary("train", self.fabric)[0], gradient_norm=norm_sum/max(batches, 1),
+                gradient_norm_max=norm_max, skipped_steps=self.skipped, images_per_second=speed)
 
-# %% ../../nbs/05d_training.loop.ipynb #cell-092
+# %% ../../nbs/05d_training.loop.ipynb #cell-107
 @patch
 def close_epoch(self:Trainer,
     validation:dict[str, float], # from `validate`
@@ -437,18 +633,16 @@ def close_epoch(self:Trainer,
         self.best = dict(epoch=self.epoch, valid_accuracy=accuracy, valid_loss=loss, confusion=confusion,
                          state=copy_state(self.averaged or self.network))
     if self.config.schedule == "plateau": self.schedule.step(accuracy)
-    self.epoch, self.batch, self.metrics, self.seconds = self.epoch + 1, 0, EpochMetrics(self.classes), 0.
+    self.epoch, self.batch, self.seconds = self.epoch + 1, 0, 0.
+    self.metrics.counts.zero_()
 
-# %% ../../nbs/05d_training.loop.ipynb #cell-097
+# %% ../../nbs/05d_training.loop.ipynb #cell-112
 @patch
 def _batch_rows(self:Trainer) -> list[int]:
     "Rows of the store in the current batch of this process."
-    sampler = self.train.batch_sampler
-    sampler.epoch = self.epoch
-    positions = sampler.global_batches()[self.batch][sampler.rank::sampler.world_size]
-    return self.train.dataset.rows[positions].tolist()
+    return self.train.dataset.rows[self._positions()].tolist()
 
-# %% ../../nbs/05d_training.loop.ipynb #cell-099
+# %% ../../nbs/05d_training.loop.ipynb #cell-114
 _REPRODUCER = "galaxy_classifier reproducer 2" # format of the file
 
 @patch
@@ -462,7 +656,7 @@ def _save_reproducer(self:Trainer, problem:str, batch:tuple) -> Path:
     save_tensors(self.folder/name, dict(format=_REPRODUCER, problem=problem, **network, **step))
     return self.folder/name
 
-# %% ../../nbs/05d_training.loop.ipynb #cell-101
+# %% ../../nbs/05d_training.loop.ipynb #cell-116
 _MOST_SKIPPED = 10 # steps in a run
 
 @patch
@@ -485,7 +679,7 @@ def stop_or_skip(self:Trainer,
     if not skips: advice = "Give --on-nonfinite skip to leave the step out, or a smaller --learning-rate"
     raise NonFiniteError(f"{where}: {problem}. {advice}; reproduce_step({str(path)!r}) repeats it.")
 
-# %% ../../nbs/05d_training.loop.ipynb #cell-105
+# %% ../../nbs/05d_training.loop.ipynb #cell-120
 def _read_reproducer(path:str|Path) -> dict:
     "What `_save_reproducer` wrote. Raises `GalaxyError` for another file."
     try: saved = torch.load(path, map_location="cpu", weights_only=True)
@@ -494,34 +688,36 @@ def _read_reproducer(path:str|Path) -> dict:
     kind = saved.get("format") if isinstance(saved, dict) else type(saved).__name__
     raise GalaxyError(f"{path} is no reproducer ({kind}); expected nonfinite-….pt of galaxy-train.")
 
-# %% ../../nbs/05d_training.loop.ipynb #cell-108
+# %% ../../nbs/05d_training.loop.ipynb #cell-123
 def reproduce_step(
     path:str|Path, # nonfinite-….pt of a run
 ) -> dict: # problem, loss, gradient_norm, parameters (whose gradient is NaN or infinite), rows (of the batch)
     "Repeat the step at which a run met NaN or infinity. Raises `GalaxyError` for another file."
     saved = _read_reproducer(path)
-    config = TrainingConfig(**saved["config"])
+    config, batch = TrainingConfig(**saved["config"]), tuple(saved["batch"])
     network = scale_dropout(build_model(**saved["network"]), config.dropout).train()
     network.load_state_dict(saved["state"])
     augment = Augment(config.augmentation, config.size, network.config["group"])
     loss_fn = make_loss(np.array(saved["counts"]), config)
     report = dict(problem=saved["problem"], loss=np.nan, gradient_norm=np.nan, parameters=[], rows=saved["rows"])
-    _seed_torch(*saved["keys"])
-    try: loss, _ = _batch_loss(network, augment, loss_fn, config.mixup, tuple(saved["batch"]))
+    try: check_finite("measurements", batch[1])
     except NonFiniteError as error: return report | dict(problem=str(error).rstrip("."))
+    _seed_torch(*saved["keys"])
+    loss, _ = _batch_loss(network, augment, loss_fn, config.mixup, batch)
     loss.backward()
     gradients = {name: weight.grad for name, weight in network.named_parameters() if weight.grad is not None}
     bad = [name for name, gradient in gradients.items() if not gradient.isfinite().all()]
     norm = nn.utils.get_total_norm(gradients.values()).item()
     return report | dict(loss=loss.item(), gradient_norm=norm, parameters=bad)
 
-# %% ../../nbs/05d_training.loop.ipynb #cell-113
-_STATE = "galaxy_classifier run 2" # format
+# %% ../../nbs/05d_training.loop.ipynb #cell-128
+_STATE = "galaxy_classifier run 3" # format
 _PROGRESS = "history", "best", "epoch", "batch", "steps", "skipped", "stale_epochs", "seconds"
 
 @patch
 def state(self:Trainer) -> dict: # tensors, numbers, strings, lists and dictionaries
-    "The whole run. Every process must call this."
+    "The whole run, after a `look`. Every process must call this."
+    self.look()
     parts = dict(network=copy_state(self.network), averaged=copy_state(self.averaged) if self.averaged else None,
                  optimizer=self.optimizer.state_dict(), schedule=self.schedule.state_dict(),
                  metrics=all_gather(self.fabric, self.metrics.to_vector()),
@@ -529,26 +725,36 @@ def state(self:Trainer) -> dict: # tensors, numbers, strings, lists and dictiona
     origin = dict(format=_STATE, config=asdict(self.config), data=self.store.manifest_hash())
     return origin | parts | {name: getattr(self, name) for name in _PROGRESS}
 
-# %% ../../nbs/05d_training.loop.ipynb #cell-116
+# %% ../../nbs/05d_training.loop.ipynb #cell-131
+@patch
+def _restore_optimizer(self:Trainer, state:dict):
+    "Load the optimizer's state, also one from another kind of device: only a GPU can keep its counters of steps."
+    for group in state["param_groups"]: group["capturable"] = self.fabric.device.type == "cuda"
+    self.optimizer.load_state_dict(state)
+
+# %% ../../nbs/05d_training.loop.ipynb #cell-132
 @patch
 def restore(self:Trainer,
     state:dict, # from `read_run_state`
 ):
     "Continue from a state."
     self.network.load_state_dict(state["network"])
-    self.optimizer.load_state_dict(state["optimizer"])
+    self._restore_optimizer(state["optimizer"])
     self.schedule.load_state_dict(state["schedule"])
     if self.averaged: self.averaged.load_state_dict(state["averaged"])
-    self.metrics, rank, counts = EpochMetrics(self.classes), self.fabric.global_rank, state["metrics"]
+    rank, counts = self.fabric.global_rank, state["metrics"]
+    self.metrics.counts.zero_()
     if len(counts) == self.fabric.world_size:
         self.metrics.load_vector(counts[rank])
         self.load_statistics(state["statistics"][rank])
     elif rank == 0:
-        self.metrics.load_vector(counts.sum(0))
-        self.metrics.norm_sum, self.metrics.norm_max, self.metrics.batches = counts[0, 1:4].tolist() # same in all
+        total = counts.sum(0)
+        total[1:4] = counts[0, 1:4] # norms and batches are the same in all
+        self.metrics.load_vector(total)
     for name in _PROGRESS: setattr(self, name, state[name])
+    self.kept = self.captured = None
 
-# %% ../../nbs/05d_training.loop.ipynb #cell-119
+# %% ../../nbs/05d_training.loop.ipynb #cell-135
 def _load_state(path:Path) -> dict:
     "Raises `GalaxyError` for a file that is no run."
     remedy = "restore it, or choose another --output"
@@ -558,7 +764,7 @@ def _load_state(path:Path) -> dict:
         raise GalaxyError(f"{path} is no run of this version ({_STATE!r}); choose another --output.")
     return state
 
-# %% ../../nbs/05d_training.loop.ipynb #cell-121
+# %% ../../nbs/05d_training.loop.ipynb #cell-137
 def _differences(config:TrainingConfig, saved:dict) -> str:
     "Names the settings that differ."
     given = json.loads(json.dumps(asdict(config)))
@@ -566,7 +772,7 @@ def _differences(config:TrainingConfig, saved:dict) -> str:
     changed = [name for name in {**saved, **given} if saved.get(name) != given.get(name)]
     return ", ".join(f"{name} {saved.get(name)!r} ({given.get(name)!r} given)" for name in changed)
 
-# %% ../../nbs/05d_training.loop.ipynb #cell-123
+# %% ../../nbs/05d_training.loop.ipynb #cell-139
 def read_run_state(
     path:str|Path, # last.pt of a run
     config:TrainingConfig, # of the run that is to resume
