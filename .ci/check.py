@@ -27,12 +27,14 @@ ENVIRONMENT["PYTHONUNBUFFERED"] = "1" # so that what was printed before a timeou
 TIMEOUT, FAST_TIMEOUT, PARALLEL_TIMEOUT, SERIAL_TIMEOUT = 900, 600, 1800, 1200
 MOST_OUTPUT = 12_000 # characters that are shown of what failed
 KILL = ["benchmarks/kill.py", "--kills", 0, "--row", 2, "--seed", 1, "--only"]
+GPU = ["benchmarks/gpu.py", "--steps", 2, "--curve", 4, "--images", 24]
 # What takes long comes first, so that no core is idle at the end.
 SCRIPTS = {
     "a training and a search that are killed end like others": [*KILL, "train", "search"],
     "two processes train as one run": ["benchmarks/devices.py"],
     "a tracking server that is killed misses nothing": ["benchmarks/server.py", "--epochs", 8, "--away", 2],
     "the commands of README and home page work": ["benchmarks/quickstart.py"],
+    "the benchmark of a GPU runs on a CPU, too": [*GPU, "--device", "cpu", "--sizes", 33, "--batches", 8],
     "wheel and source distribution install and run": ["benchmarks/release.py"],
     "a classification that is killed ends like another": [*KILL, "predict", "--count", 600],
 }

@@ -431,7 +431,7 @@ def _choose_step(self:Trainer, batch:tuple) -> Callable[[tuple], None]:
     "A recorded step for a whole batch where there can be one, else a plain step."
     is_whole, is_cuda = len(batch[2]) == self.config.batch_size, self.fabric.device.type == "cuda"
     if is_whole and is_cuda and self.captured is None: self.captured = self.capture_step(batch)
-    return self.captured if is_whole and self.captured else self._plain_step
+    return self.captured if self.captured and self.captured.fits(batch) else self._plain_step
 
 # %% ../../nbs/05d_training.loop.ipynb #cell-082
 @patch
@@ -479,6 +479,10 @@ class _CapturedStep:
         graph = torch.cuda.CUDAGraph()
         with torch.cuda.graph(graph): run()
         return graph.replay
+
+    def fits(self, batch:tuple) -> bool:
+        "Are the batch's parts as large as those of the first one?"
+        return all(part.shape == place.shape for part, place in zip(batch, self.batch, strict=True))
 
     def __call__(self, batch:tuple):
         for place, part in zip(self.batch, batch, strict=True): place.copy_(part, non_blocking=True)
