@@ -90,7 +90,8 @@ def _softmax_terms(
     "Classes compete: cross-entropy of a softmax, times (1 − p)^γ of the true class."
     log_p = F.log_softmax(logits, 1)
     log_rest = log_p.masked_fill(picked, -torch.inf).logsumexp(1) # log(1 - p) without the subtraction
-    smooth = (1 - smoothing)*log_p[picked] + smoothing*log_p.mean(1)
+    true = log_p.masked_fill(~picked, 0.).sum(1) # a mask as an index would wait for the device
+    smooth = (1 - smoothing)*true + smoothing*log_p.mean(1)
     return -smooth*torch.exp(gamma*log_rest) if gamma else -smooth
 
 # %% ../nbs/03_loss.ipynb #cell-030

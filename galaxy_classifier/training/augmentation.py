@@ -107,8 +107,9 @@ def mix_images(
     alpha:float, # of Beta(α, α), more than 0
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]: # pixels, measurements, partner (N,), share ()
     "Mix each image with another one of the batch (Zhang et al. 2018); share is that of the first."
-    concentration = torch.full((2,), alpha, device=pixels.device)
-    share = torch.distributions.Dirichlet(concentration, validate_args=False).sample()[0] # two shares: a Beta
+    place = "cpu" if pixels.device.type == "mps" else pixels.device # Apple's GPUs cannot draw these
+    shares = torch.distributions.Dirichlet(torch.full((2,), alpha, device=place), validate_args=False).sample()
+    share = shares[0].to(pixels.device) # of two: a Beta
     partner = torch.rand(len(pixels), device=pixels.device).argsort()
     mixed = [torch.lerp(numbers[partner], numbers, share) for numbers in (pixels, measurements)]
     return *mixed, partner, share

@@ -160,7 +160,7 @@ class CachedLoader:
         self.dataset, self.batch_sampler = loader.dataset, loader.batch_sampler
         self.size, self.device = size, torch.device(device)
         parts = range(0, len(self.dataset), 64)
-        parts = parts if quiet else progress(parts, label="images to the device", unit="batches")
+        parts = parts if quiet else progress(parts, label="resizing images", unit="batches")
         pieces = [self._load(range(start, min(start + 64, len(self.dataset)))) for start in parts]
         self.images, self.measurements, self.labels = map(torch.cat, zip(*pieces, strict=True))
 

@@ -183,7 +183,9 @@ def _position(trainer:Trainer) -> str:
 def _make_batch_callback(checkpointer:RunCheckpointer, guard:SignalGuard, minutes:float) -> Callable[[], None]:
     "What is done between two batches: save when it is time, stop when a signal was noted."
     trainer = checkpointer.trainer
+    shares_gpus = trainer.fabric.world_size > 1 and trainer.fabric.device.type == "cuda"
     def after_batch():
+        if shares_gpus and trainer.kept is not None: return # between two looks nothing waits
         due = checkpointer.writes and time.monotonic() - checkpointer.saved > 60*minutes
         number, due = all_reduce(trainer.fabric, torch.tensor([guard.number, int(due)]), "max").tolist()
         if number or due: checkpointer.save()

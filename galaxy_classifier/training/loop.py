@@ -6,6 +6,7 @@
 __all__ = ['make_fabric', 'EpochMetrics', 'Trainer', 'reproduce_step']
 
 # %% ../../nbs/05d_training.loop.ipynb #cell-003
+import gc
 import json
 import sys
 import time
@@ -298,6 +299,7 @@ def _make_parts(self:Trainer, start:str|Path|None):
     if config.compile: compile_network(self.network)
     with _quiet_lightning():
         self.fabric_network, self.optimizer = self.fabric.setup(self.network, make_optimizer(config, self.network))
+    for group in self.optimizer.param_groups: group["capturable"] = self.fabric.device.type == "cuda"
     self.schedule = make_schedule(config, self.optimizer.optimizer, len(self.train))
     self.augment = Augment(config.augmentation, config.size, self.network.config["group"])
     self.loss_fn = self.fabric.to_device(make_loss(self.store.counts("train"), config))
@@ -402,6 +404,30 @@ def _watched_step(self:Trainer, batch:tuple):
         self.metrics.add(loss, logits, batch[2], norm)
 
 # %% ../../nbs/05d_training.loop.ipynb #cell-080
+@patch
+def _too_large(self:Trainer, batch:tuple) -> GalaxyError:
+    "Which batch size would fit."
+    size, self.captured = len(batch[2]), None # the graph keeps memory of its own
+    while size > 2:
+        self.optimizer.zero_grad()
+        gc.collect()
+        torch.cuda.empty_cache()
+        size //= 2
+        try: self.gradient(tuple(part[:size] for part in batch))
+        except torch.cuda.OutOfMemoryError: continue
+        return GalaxyError(f"Batches of {len(batch[2])} images do not fit into the memory of {self.fabric.device}. "
+                           f"Give --batch-size {size}, or a smaller --size.")
+    return GalaxyError(f"Even two images do not fit into the memory of {self.fabric.device}. Give a smaller --size.")
+
+@patch
+def _take(self:Trainer, take:Callable[[tuple], object], batch:tuple) -> object: # what `take` returns
+    "Take a step. Raises `GalaxyError` when its batch does not fit into the memory of the device."
+    try: return take(batch)
+    except torch.cuda.OutOfMemoryError: pass # its frames hold memory until this block is left
+    raise self._too_large(batch)
+
+
+# %% ../../nbs/05d_training.loop.ipynb #cell-082
 _UNREAD_STEPS = 50 # at most, between two looks
 
 @patch
@@ -411,11 +437,11 @@ def step(self:Trainer,
 ):
     "Forward, backward, and a change of the weights."
     batch = self.fabric.to_device(tuple(batch))
-    if not watched and self.kept is None: self._keep()
     take = self._watched_step if watched else self._choose_step(batch)
+    if not watched and self.kept is None: self._keep()
     _seed_torch(self.config.seed, self.epoch, self.batch, self.fabric.global_rank)
     skipped = self.skipped
-    take(batch)
+    self._take(take, batch)
     self.steps, self.batch = self.steps + 1, self.batch + 1
     if self.averaged and self.skipped == skipped:
         update_average(self.averaged, self.network, self.config.ema, self.steps)
@@ -425,15 +451,14 @@ def step(self:Trainer,
             self.schedule.step()
     if not watched and self.steps - self.kept["counters"]["steps"] >= _UNREAD_STEPS: self.look()
 
-# %% ../../nbs/05d_training.loop.ipynb #cell-081
+# %% ../../nbs/05d_training.loop.ipynb #cell-083
 @patch
 def _choose_step(self:Trainer, batch:tuple) -> Callable[[tuple], None]:
     "A recorded step for a whole batch where there can be one, else a plain step."
-    is_whole, is_cuda = len(batch[2]) == self.config.batch_size, self.fabric.device.type == "cuda"
-    if is_whole and is_cuda and self.captured is None: self.captured = self.capture_step(batch)
+    if self.captured is None and self.fabric.device.type == "cuda": self.captured = self.capture_step(batch)
     return self.captured if self.captured and self.captured.fits(batch) else self._plain_step
 
-# %% ../../nbs/05d_training.loop.ipynb #cell-082
+# %% ../../nbs/05d_training.loop.ipynb #cell-084
 @patch
 def _positions(self:Trainer) -> np.ndarray:
     "Positions, within the training split, of the current batch of this process."
@@ -452,7 +477,7 @@ def look(self:Trainer):
         while self.batch < target: self.step(read_batch(self.train, self._positions().tolist()), watched=True)
     self.kept = None
 
-# %% ../../nbs/05d_training.loop.ipynb #cell-085
+# %% ../../nbs/05d_training.loop.ipynb #cell-087
 class _CapturedStep:
     "A step recorded as a CUDA graph."
     def __init__(self,
@@ -461,7 +486,6 @@ class _CapturedStep:
         optimizer:torch.optim.Optimizer, # of the step
     ):
         self.batch, self.groups = [part.clone() for part in batch], optimizer.param_groups
-        for group in self.groups: group["capturable"] = True
         rates = [group["lr"] for group in self.groups]
         self.rates = [torch.tensor(float(rate), device=self.batch[0].device) for rate in rates]
         for group, tensor in zip(self.groups, self.rates, strict=True): group["lr"] = tensor
@@ -470,14 +494,18 @@ class _CapturedStep:
             for group, rate in zip(self.groups, rates, strict=True): group["lr"] = rate
 
     def record(self, run:Callable[[], None]) -> Callable[[], None]:
-        "Three steps on a stream of their own, then the recording."
-        stream = torch.cuda.Stream()
+        "Three steps on a stream of their own, the last one under watch, then the recording."
+        stream, graph = torch.cuda.Stream(), torch.cuda.CUDAGraph()
         stream.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(stream):
-            for _ in range(3): run()
+            for _ in range(2): run()
+            # A recording that fails spoils the allocator, so what waits for the device is found before.
+            torch.cuda.set_sync_debug_mode("error")
+            try: run()
+            finally: torch.cuda.set_sync_debug_mode("default")
+            # Other threads read ahead meanwhile, and may allocate.
+            with torch.cuda.graph(graph, stream=stream, capture_error_mode="thread_local"): run()
         torch.cuda.current_stream().wait_stream(stream)
-        graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(graph): run()
         return graph.replay
 
     def fits(self, batch:tuple) -> bool:
@@ -489,9 +517,10 @@ class _CapturedStep:
         for tensor, group in zip(self.rates, self.groups, strict=True): tensor.fill_(group["lr"])
         self.replay()
 
-# %% ../../nbs/05d_training.loop.ipynb #cell-087
+# %% ../../nbs/05d_training.loop.ipynb #cell-089
 def _failed_line(error:Exception) -> str:
-    "Where something failed, within this package or escnn, and with what words."
+    "Where something failed first, within this package or escnn, and with what words."
+    while error.__context__: error = error.__context__
     frames = traceback.extract_tb(error.__traceback__)
     ours = [frame for frame in frames if any(name in frame.filename for name in ("galaxy_classifier", "escnn"))]
     reason = str(error).strip().splitlines() or [type(error).__name__]
@@ -504,40 +533,25 @@ def _obstacle(self:Trainer) -> str:
     if not self.augment.is_capturable: return f"the augmentation {self.config.augmentation!r} draws on the CPU"
     return ""
 
-# %% ../../nbs/05d_training.loop.ipynb #cell-089
+# %% ../../nbs/05d_training.loop.ipynb #cell-091
 @patch
 def capture_step(self:Trainer,
-    batch:tuple, # whole, on the device
-) -> _CapturedStep|bool: # False where steps stay plain
+    batch:tuple, # the first one, on the device
+) -> _CapturedStep|bool|None: # False where steps stay plain, None before a smaller batch than the usual ones
     "Record a step. Raises `GalaxyError` when a batch does not fit into the memory of the device."
-    self.look()
     obstacle, captured = self._obstacle(), False
     if not obstacle:
+        if len(batch[2]) != self.config.batch_size: return None
+        self.look()
         self._keep()
-        try: captured = _CapturedStep(self._plain_step, batch, self.optimizer.optimizer)
-        except torch.cuda.OutOfMemoryError: raise self._too_large(batch) from None
+        def record(batch): return _CapturedStep(self._plain_step, batch, self.optimizer.optimizer)
+        try: captured = self._take(record, batch)
         except RuntimeError as error: obstacle = _failed_line(error)
         self._go_back()
-        self._keep()
     if obstacle: print(f"steps are not recorded, so they take longer: {obstacle}", file=sys.stderr, flush=True)
     return captured
 
-# %% ../../nbs/05d_training.loop.ipynb #cell-090
-@patch
-def _too_large(self:Trainer, batch:tuple) -> GalaxyError:
-    "Which batch size would fit."
-    size = len(batch[2])
-    while size > 2:
-        self.optimizer.zero_grad()
-        torch.cuda.empty_cache()
-        size //= 2
-        try: self.gradient(tuple(part[:size] for part in batch))
-        except torch.cuda.OutOfMemoryError: continue
-        return GalaxyError(f"Batches of {len(batch[2])} images do not fit into the memory of {self.fabric.device}. "
-                           f"Give --batch-size {size}, or a smaller --size.")
-    return GalaxyError(f"Even two images do not fit into the memory of {self.fabric.device}. Give a smaller --size.")
-
-# %% ../../nbs/05d_training.loop.ipynb #cell-092
+# %% ../../nbs/05d_training.loop.ipynb #cell-093
 @patch
 def _load_images(self:Trainer, quiet:bool=False):
     "Keep the images on the device, if they fit."
@@ -551,7 +565,7 @@ def _load_images(self:Trainer, quiet:bool=False):
         elif device.type == "cuda" or wanted == "device":
             print(f"the {name} images are streamed: {figures}", file=sys.stderr, flush=True)
 
-# %% ../../nbs/05d_training.loop.ipynb #cell-094
+# %% ../../nbs/05d_training.loop.ipynb #cell-095
 @patch
 def train_epoch(self:Trainer,
     after_batch:Callable=lambda: None, # called after each step
@@ -569,7 +583,7 @@ def train_epoch(self:Trainer,
         after_batch()
         self.seconds, began = self.seconds + time.monotonic() - began, time.monotonic()
 
-# %% ../../nbs/05d_training.loop.ipynb #cell-097
+# %% ../../nbs/05d_training.loop.ipynb #cell-098
 @patch
 def _running_statistics(self:Trainer) -> list[torch.Tensor]:
     "Running means and variances of the network, then of the averaged one."
@@ -581,7 +595,7 @@ def statistics(self:Trainer) -> torch.Tensor: # (n,) float64, on the CPU
     "Running means and variances of this process."
     return torch.cat([buffer.detach().cpu().double().flatten() for buffer in self._running_statistics()])
 
-# %% ../../nbs/05d_training.loop.ipynb #cell-099
+# %% ../../nbs/05d_training.loop.ipynb #cell-100
 @patch
 @torch.no_grad()
 def load_statistics(self:Trainer,
@@ -592,7 +606,7 @@ def load_statistics(self:Trainer,
     parts = numbers.split([buffer.numel() for buffer in buffers])
     for buffer, part in zip(buffers, parts, strict=True): buffer.copy_(part.view_as(buffer))
 
-# %% ../../nbs/05d_training.loop.ipynb #cell-101
+# %% ../../nbs/05d_training.loop.ipynb #cell-102
 @patch
 @torch.no_grad()
 def validate(self:Trainer,
@@ -611,7 +625,7 @@ def validate(self:Trainer,
     network.train() # the averaged one too: in evaluation escnn keeps expanded filters while the weights change
     return metrics.summary("valid", self.fabric)
 
-# %% ../../nbs/05d_training.loop.ipynb #cell-104
+# %% ../../nbs/05d_training.loop.ipynb #cell-105
 @patch
 def _history_row(self:Trainer) -> dict:
     "What is known about the epoch before validation."
@@ -622,7 +636,7 @@ def _history_row(self:Trainer) -> dict:
                 **self.metrics.summary("train", self.fabric)[0], gradient_norm=norm_sum/max(batches, 1),
                 gradient_norm_max=norm_max, skipped_steps=self.skipped, images_per_second=speed)
 
-# %% ../../nbs/05d_training.loop.ipynb #cell-107
+# %% ../../nbs/05d_training.loop.ipynb #cell-108
 @patch
 def close_epoch(self:Trainer,
     validation:dict[str, float], # from `validate`
@@ -640,14 +654,14 @@ def close_epoch(self:Trainer,
     self.epoch, self.batch, self.seconds = self.epoch + 1, 0, 0.
     self.metrics.counts.zero_()
 
-# %% ../../nbs/05d_training.loop.ipynb #cell-112
+# %% ../../nbs/05d_training.loop.ipynb #cell-113
 @patch
 def _batch_rows(self:Trainer) -> list[int]:
     "Rows of the store in the current batch of this process."
     return self.train.dataset.rows[self._positions()].tolist()
 
-# %% ../../nbs/05d_training.loop.ipynb #cell-114
-_REPRODUCER = "galaxy_classifier reproducer 2" # format of the file
+# %% ../../nbs/05d_training.loop.ipynb #cell-115
+_REPRODUCER = "galaxy_classifier reproducer 3" # format of the file
 
 @patch
 def _save_reproducer(self:Trainer, problem:str, batch:tuple) -> Path:
@@ -656,11 +670,12 @@ def _save_reproducer(self:Trainer, problem:str, batch:tuple) -> Path:
     name = f"nonfinite-epoch{self.epoch + 1}-batch{self.batch + 1}{f'-process{rank}' if several else ''}.pt"
     network = dict(network=self.network.config, state=copy_state(self.network), config=asdict(self.config))
     step = dict(rows=self._batch_rows(), keys=[self.config.seed, self.epoch, self.batch, rank],
+                device=self.fabric.device.type,
                 batch=[part.cpu() for part in batch], counts=self.store.counts("train").tolist())
     save_tensors(self.folder/name, dict(format=_REPRODUCER, problem=problem, **network, **step))
     return self.folder/name
 
-# %% ../../nbs/05d_training.loop.ipynb #cell-116
+# %% ../../nbs/05d_training.loop.ipynb #cell-117
 _MOST_SKIPPED = 10 # steps in a run
 
 @patch
@@ -683,7 +698,7 @@ def stop_or_skip(self:Trainer,
     if not skips: advice = "Give --on-nonfinite skip to leave the step out, or a smaller --learning-rate"
     raise NonFiniteError(f"{where}: {problem}. {advice}; reproduce_step({str(path)!r}) repeats it.")
 
-# %% ../../nbs/05d_training.loop.ipynb #cell-120
+# %% ../../nbs/05d_training.loop.ipynb #cell-121
 def _read_reproducer(path:str|Path) -> dict:
     "What `_save_reproducer` wrote. Raises `GalaxyError` for another file."
     try: saved = torch.load(path, map_location="cpu", weights_only=True)
@@ -692,29 +707,31 @@ def _read_reproducer(path:str|Path) -> dict:
     kind = saved.get("format") if isinstance(saved, dict) else type(saved).__name__
     raise GalaxyError(f"{path} is no reproducer ({kind}); expected nonfinite-….pt of galaxy-train.")
 
-# %% ../../nbs/05d_training.loop.ipynb #cell-123
+# %% ../../nbs/05d_training.loop.ipynb #cell-124
 def reproduce_step(
     path:str|Path, # nonfinite-….pt of a run
 ) -> dict: # problem, loss, gradient_norm, parameters (whose gradient is NaN or infinite), rows (of the batch)
     "Repeat the step at which a run met NaN or infinity. Raises `GalaxyError` for another file."
     saved = _read_reproducer(path)
     config, batch = TrainingConfig(**saved["config"]), tuple(saved["batch"])
+    fabric = make_fabric("cuda" if saved["device"] == "cuda" and torch.cuda.is_available() else "cpu",
+                         precision=config.precision)
     network = scale_dropout(build_model(**saved["network"]), config.dropout).train()
     network.load_state_dict(saved["state"])
     augment = Augment(config.augmentation, config.size, network.config["group"])
-    loss_fn = make_loss(np.array(saved["counts"]), config)
+    network, loss_fn, batch = map(fabric.to_device, (network, make_loss(np.array(saved["counts"]), config), batch))
     report = dict(problem=saved["problem"], loss=np.nan, gradient_norm=np.nan, parameters=[], rows=saved["rows"])
     try: check_finite("measurements", batch[1])
     except NonFiniteError as error: return report | dict(problem=str(error).rstrip("."))
     _seed_torch(*saved["keys"])
-    loss, _ = _batch_loss(network, augment, loss_fn, config.mixup, batch)
+    with fabric.autocast(): loss, _ = _batch_loss(network, augment, loss_fn, config.mixup, batch)
     loss.backward()
     gradients = {name: weight.grad for name, weight in network.named_parameters() if weight.grad is not None}
     bad = [name for name, gradient in gradients.items() if not gradient.isfinite().all()]
     norm = nn.utils.get_total_norm(gradients.values()).item()
     return report | dict(loss=loss.item(), gradient_norm=norm, parameters=bad)
 
-# %% ../../nbs/05d_training.loop.ipynb #cell-128
+# %% ../../nbs/05d_training.loop.ipynb #cell-129
 _STATE = "galaxy_classifier run 3" # format
 _PROGRESS = "history", "best", "epoch", "batch", "steps", "skipped", "stale_epochs", "seconds"
 
@@ -729,14 +746,14 @@ def state(self:Trainer) -> dict: # tensors, numbers, strings, lists and dictiona
     origin = dict(format=_STATE, config=asdict(self.config), data=self.store.manifest_hash())
     return origin | parts | {name: getattr(self, name) for name in _PROGRESS}
 
-# %% ../../nbs/05d_training.loop.ipynb #cell-131
+# %% ../../nbs/05d_training.loop.ipynb #cell-132
 @patch
 def _restore_optimizer(self:Trainer, state:dict):
     "Load the optimizer's state, also one from another kind of device: only a GPU can keep its counters of steps."
     for group in state["param_groups"]: group["capturable"] = self.fabric.device.type == "cuda"
     self.optimizer.load_state_dict(state)
 
-# %% ../../nbs/05d_training.loop.ipynb #cell-132
+# %% ../../nbs/05d_training.loop.ipynb #cell-133
 @patch
 def restore(self:Trainer,
     state:dict, # from `read_run_state`
@@ -758,7 +775,7 @@ def restore(self:Trainer,
     for name in _PROGRESS: setattr(self, name, state[name])
     self.kept = self.captured = None
 
-# %% ../../nbs/05d_training.loop.ipynb #cell-135
+# %% ../../nbs/05d_training.loop.ipynb #cell-136
 def _load_state(path:Path) -> dict:
     "Raises `GalaxyError` for a file that is no run."
     remedy = "restore it, or choose another --output"
@@ -768,7 +785,7 @@ def _load_state(path:Path) -> dict:
         raise GalaxyError(f"{path} is no run of this version ({_STATE!r}); choose another --output.")
     return state
 
-# %% ../../nbs/05d_training.loop.ipynb #cell-137
+# %% ../../nbs/05d_training.loop.ipynb #cell-138
 def _differences(config:TrainingConfig, saved:dict) -> str:
     "Names the settings that differ."
     given = json.loads(json.dumps(asdict(config)))
@@ -776,7 +793,7 @@ def _differences(config:TrainingConfig, saved:dict) -> str:
     changed = [name for name in {**saved, **given} if saved.get(name) != given.get(name)]
     return ", ".join(f"{name} {saved.get(name)!r} ({given.get(name)!r} given)" for name in changed)
 
-# %% ../../nbs/05d_training.loop.ipynb #cell-139
+# %% ../../nbs/05d_training.loop.ipynb #cell-140
 def read_run_state(
     path:str|Path, # last.pt of a run
     config:TrainingConfig, # of the run that is to resume
