@@ -34,7 +34,7 @@ SCRIPTS = {
     "a tracking server that is killed misses nothing": ["benchmarks/server.py", "--epochs", 8, "--away", 2],
     "the commands of README and home page work": ["benchmarks/quickstart.py"],
     "wheel and source distribution install and run": ["benchmarks/release.py"],
-    "a classification that is killed ends like another": [*KILL, "predict", "--count", 600],
+    "a classification that is killed ends like another": [*KILL, "predict", "--count", 1500],
 }
 PAGES = {"the documentation": "pages", "MLflow's pages": "ui", "the report": "report",
          "the page to try pictures": "app"}
