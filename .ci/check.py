@@ -36,7 +36,7 @@ SCRIPTS = {
     "the commands of README and home page work": ["benchmarks/quickstart.py"],
     "the benchmark of a GPU runs on a CPU, too": [*GPU, "--device", "cpu", "--sizes", 33, "--batches", 8],
     "wheel and source distribution install and run": ["benchmarks/release.py"],
-    "a classification that is killed ends like another": [*KILL, "predict", "--count", 600],
+    "a classification that is killed ends like another": [*KILL, "predict", "--count", 1500],
 }
 PAGES = {"the documentation": "pages", "MLflow's pages": "ui", "the report": "report",
          "the page to try pictures": "app"}

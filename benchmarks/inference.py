@@ -77,7 +77,7 @@ def plain_loop(folder, files, output, clean):
     from galaxy_classifier.preprocessing.star_removal import preprocess_image
 
     network = load_model(folder / "best.pt")
-    network.features.forward = network.features.definition  # escnn's own layers
+    network.features.forward = network.features.forward_escnn  # escnn's own layers
     rows, began = [], time.perf_counter()
     for file in files:
         image = np.asarray(Image.open(file).convert("RGB"))

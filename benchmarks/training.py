@@ -59,7 +59,7 @@ def plain_loop(store, size, steps):
     from galaxy_classifier.model.networks import build_model
 
     network, rows, generator = build_model(size=size).train(), store.split("train"), np.random.default_rng(0)
-    network.features.forward = network.features.definition  # escnn's own layers
+    network.features.forward = network.features.forward_escnn  # escnn's own layers
     optimizer, loss_of = (
         torch.optim.AdamW(network.parameters(), 4e-3, weight_decay=8.9e-3),
         ClassBalancedFocalLoss(store.counts("train"), 0.9309, 1.007),
