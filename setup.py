@@ -37,6 +37,10 @@ setup(
         "console_scripts": settings["console_scripts"].strip().splitlines(),
         "nbdev": [f"{settings['lib_name']}={settings['lib_name']}._modidx:d"],
     },
-    package_data={"galaxy_classifier": ["py.typed"], "galaxy_classifier.preprocessing": ["star_classifier.json"]},
+    package_data={
+        "galaxy_classifier": ["py.typed"],
+        "galaxy_classifier.data": ["galaxy10_split.csv"],
+        "galaxy_classifier.preprocessing": ["star_classifier.json"],
+    },
     zip_safe=False,
 )

@@ -12,10 +12,10 @@ import lazy_loader
 __getattr__, __dir__, __all__ = lazy_loader.attach(__name__, submod_attrs={
     "flux": ["stretch", "unstretch", "PIXEL_SCALE"],
     "images": ["read_image", "resize_image"],
-    "splits": ["close_pairs", "related_pairs", "stratified_split"],
+    "splits": ["close_pairs", "related_pairs", "stratified_split", "split_table", "galaxy10_split"],
     "store": ["Store", "StoreWriter", "save_splits"],
     "simulation": ["MORPHOLOGIES", "SimulatedGalaxy", "simulate_galaxy", "simulate_store"],
     "download": ["download_file", "PublishedFile", "GALAXY10"],
     "cutouts": ["CutoutService", "fetch_cutouts"],
-    "importers": ["import_hdf5", "import_images", "import_arrays", "describe_store", "galaxy_data"],
+    "importers": ["import_hdf5", "import_images", "import_arrays", "describe_store", "find_overlap", "galaxy_data"],
 })

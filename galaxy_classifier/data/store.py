@@ -23,7 +23,7 @@ from PIL import Image
 
 from ..core import GalaxyError, atomic_path, load_json, lock_path, preallocate, save_array, save_json
 from .images import resize_image
-from .splits import SHARED_SKY, connected_groups, related_pairs, stratified_split
+from .splits import SHARED_SKY, connected_groups, contradicting, related_pairs, split_table
 from ..jobs import Ledger
 
 # %% ../../nbs/01d_data.store.ipynb #cell-008
@@ -141,7 +141,7 @@ def counts(self:Store,
     return np.bincount(labels, minlength=len(self.classes))
 
 # %% ../../nbs/01d_data.store.ipynb #cell-035
-def _positions(store:Store) -> tuple[np.ndarray, np.ndarray]: # (N,) ra and dec, degrees; NaN where unknown
+def store_positions(store:Store) -> tuple[np.ndarray, np.ndarray]: # (N,) ra and dec, degrees; NaN where unknown
     "Positions from the catalogue. Raises `GalaxyError` when it has another number of rows."
     path, unknown = store.path/"catalog.csv", np.full(len(store), np.nan)
     if not path.is_file(): return unknown, unknown
@@ -153,7 +153,7 @@ def _positions(store:Store) -> tuple[np.ndarray, np.ndarray]: # (N,) ra and dec,
 # %% ../../nbs/01d_data.store.ipynb #cell-037
 def _pairs_with_classes(store:Store, radius:float) -> pd.DataFrame:
     "Pairs of images of the same sky (see `related_pairs`), with both classes."
-    pairs, names = related_pairs(*_positions(store), store.slices(), radius), np.array(store.classes)[store.labels]
+    pairs, names = related_pairs(*store_positions(store), store.slices(), radius), np.array(store.classes)[store.labels]
     return pairs.assign(first_class=names[pairs["first"]], second_class=names[pairs["second"]])
 
 # %% ../../nbs/01d_data.store.ipynb #cell-040
@@ -166,33 +166,48 @@ def update_manifest(self:Store,
     save_json(self.path/"manifest.json", self.manifest)
 
 # %% ../../nbs/01d_data.store.ipynb #cell-043
+FROM_TABLE = "from a table" # how a store was split, in its manifest
+
+def _check_table(store:Store, pairs:pd.DataFrame, table:pd.DataFrame) -> str: # method, for the manifest
+    "Raises `GalaxyError` when a table is of another set, or shares sky between its parts."
+    if len(table) != len(store):
+        raise GalaxyError(f"the split has {len(table):,} rows for {len(store):,} images; "
+                          "give --seed 1 to split anew.")
+    parts = table["part"].to_numpy()
+    torn = int((parts[pairs["first"]] != parts[pairs["second"]]).sum())
+    if torn:
+        raise GalaxyError(f"{torn} pairs of the same sky are in two parts of the split, so it is of another file; "
+                          "give --seed 1 to split anew.")
+    return FROM_TABLE
+
+# %% ../../nbs/01d_data.store.ipynb #cell-046
 def save_splits(
     store:Store, # to be split
     seed:int=0, # of the shuffle
     fractions:tuple[float, float, float]=(.6, .2, .2), # train, valid, test
     radius:float=SHARED_SKY, # arcseconds; images with closer centres stay together
     test_conflicts:bool=False, # may galaxies with two different labels be validated and tested on?
+    table:pd.DataFrame|None=None, # a split made before (see `split_table`), instead of seed and fractions
 ):
     "Split a store by class, keeping shared sky together, and save rows and pairs beside the images."
     if not (np.isfinite(radius) and 0 <= radius <= 3600):
         raise GalaxyError(f"radius {radius} given; expected 0 to 3600 arcseconds.")
-    pairs = _pairs_with_classes(store, radius)
-    conflicts = pairs[pairs["same_galaxy"] & (pairs["first_class"] != pairs["second_class"])]
-    groups = connected_groups(len(store), pairs)
-    kept = [] if test_conflicts else np.unique(conflicts[["first", "second"]])
-    parts = stratified_split(store.labels, fractions, seed, store.classes, groups, kept)
+    pairs, method = _pairs_with_classes(store, radius), "stratified by class, shared sky together"
+    if table is None: table = split_table(store.labels, pairs, seed, fractions, store.classes, test_conflicts)
+    else: method = _check_table(store, pairs, table)
+    parts = {name: np.flatnonzero(table["part"] == name) for name in _SPLITS}
     for name, rows in parts.items():
         save_array(store.path/f"{name}_indices.npy", rows)
     with atomic_path(store.path/"duplicates.csv") as temporary:
         pairs.to_csv(temporary, index=False)
-    sizes = np.bincount(groups)
+    sizes = np.bincount(connected_groups(len(store), pairs))
     store.update_manifest(split=dict(
         seed=seed, digests={name: array_digest(rows) for name, rows in parts.items()}, fractions=list(fractions),
-        method="stratified by class, shared sky together", radius=radius, groups=int((sizes > 1).sum()),
-        grouped_images=int(sizes[sizes > 1].sum()), pairs=len(pairs), conflicts=len(conflicts),
-        conflicts_tested=test_conflicts))
+        method=method, radius=radius, groups=int((sizes > 1).sum()),
+        grouped_images=int(sizes[sizes > 1].sum()), pairs=len(pairs),
+        conflicts=len(contradicting(store.labels, pairs)), conflicts_tested=test_conflicts))
 
-# %% ../../nbs/01d_data.store.ipynb #cell-046
+# %% ../../nbs/01d_data.store.ipynb #cell-049
 @patch
 def manifest_hash(self:Store) -> str: # 16 hexadecimal digits
     "A short name for exactly this data, its splits and its preprocessing."
@@ -202,13 +217,13 @@ def manifest_hash(self:Store) -> str: # 16 hexadecimal digits
         if path.is_file(): digest.update(path.read_bytes())
     return digest.hexdigest()[:16]
 
-# %% ../../nbs/01d_data.store.ipynb #cell-049
+# %% ../../nbs/01d_data.store.ipynb #cell-052
 @patch(as_prop=True)
 def is_preprocessed(self:Store) -> bool:
     "Has preprocessing finished on this store?"
     return "preprocessing" in self.manifest
 
-# %% ../../nbs/01d_data.store.ipynb #cell-051
+# %% ../../nbs/01d_data.store.ipynb #cell-054
 @patch
 def _preprocessed_array(self:Store, name:str, shape:tuple, dtype:type) -> np.memmap:
     "An array that preprocessing makes. Raises `GalaxyError` when it is not there yet."
@@ -219,19 +234,19 @@ def _preprocessed_array(self:Store, name:str, shape:tuple, dtype:type) -> np.mem
     _check_array(self.path, name, array, shape, dtype)
     return array
 
-# %% ../../nbs/01d_data.store.ipynb #cell-052
+# %% ../../nbs/01d_data.store.ipynb #cell-055
 @patch(as_prop=True)
 def images_cleaned(self:Store) -> np.memmap:
     "The images without stars, (N,H,W,3) uint8."
     return self._preprocessed_array("images_cleaned", self.images.shape, np.uint8)
 
-# %% ../../nbs/01d_data.store.ipynb #cell-054
+# %% ../../nbs/01d_data.store.ipynb #cell-057
 @patch(as_prop=True)
 def asymmetries(self:Store) -> np.ndarray:
     "The asymmetry index of each image, (N,) float32."
     return np.array(self._preprocessed_array("asymmetries", (len(self),), np.float32))
 
-# %% ../../nbs/01d_data.store.ipynb #cell-058
+# %% ../../nbs/01d_data.store.ipynb #cell-061
 @patch(as_prop=True)
 def measurements(self:Store) -> np.ndarray:
     "What goes into a network beside each image, asymmetry first, (N,K) float32; zeros (N,1) before preprocessing."
@@ -240,7 +255,7 @@ def measurements(self:Store) -> np.ndarray:
     if count == 1: return self.asymmetries[:, None]
     return np.array(self._preprocessed_array("measurements", (len(self), count), np.float32))
 
-# %% ../../nbs/01d_data.store.ipynb #cell-061
+# %% ../../nbs/01d_data.store.ipynb #cell-064
 _THUMBNAIL, _MOST_SHOWN = 64, 10 # pixels; thumbnails and classes
 
 def _thumbnails(store:Store) -> np.ndarray: # (64,64 × classes,3) uint8
@@ -248,7 +263,7 @@ def _thumbnails(store:Store) -> np.ndarray: # (64,64 × classes,3) uint8
     first = np.unique(store.labels, return_index=True)[1][:_MOST_SHOWN]
     return np.concatenate([resize_image(np.array(store.images[row]), _THUMBNAIL) for row in first], axis=1)
 
-# %% ../../nbs/01d_data.store.ipynb #cell-063
+# %% ../../nbs/01d_data.store.ipynb #cell-066
 def _describe_split(store:Store) -> str:
     try:
         return ", ".join(f"{name} {len(store.split(name)):,}" for name in _SPLITS)
@@ -260,7 +275,7 @@ def _describe_preprocessing(store:Store) -> str:
     entry = store.manifest["preprocessing"]
     return f"{entry.get('masked_share', 0):.2%} of the pixels replaced"
 
-# %% ../../nbs/01d_data.store.ipynb #cell-065
+# %% ../../nbs/01d_data.store.ipynb #cell-068
 def _describe(store:Store) -> dict[str, str]:
     "What there is to say about a store, in words."
     counts = [f"{name} {count:,}" for name, count in zip(store.classes, store.counts(), strict=True)]
@@ -269,7 +284,7 @@ def _describe(store:Store) -> dict[str, str]:
                 Classes=", ".join(counts[:_MOST_SHOWN] + others), Split=_describe_split(store),
                 Preprocessing=_describe_preprocessing(store))
 
-# %% ../../nbs/01d_data.store.ipynb #cell-067
+# %% ../../nbs/01d_data.store.ipynb #cell-070
 @patch
 def _repr_html_(self:Store) -> str:
     "A table of what the store holds, and an image of each class."
@@ -281,7 +296,7 @@ def _repr_html_(self:Store) -> str:
     source = f"data:image/jpeg;base64,{b64encode(file.getvalue()).decode()}"
     return f'<img src="{source}" alt="an image of each class"><table>{rows}</table>'
 
-# %% ../../nbs/01d_data.store.ipynb #cell-070
+# %% ../../nbs/01d_data.store.ipynb #cell-073
 def _lay_out(path:Path, folder:Path, count:int, size:int):
     "Make the arrays of a store in `folder`, later `path`. Raises `GalaxyError` when the disk is too small."
     needed, free = count*size**2*3, shutil.disk_usage(path.parent).free
@@ -293,7 +308,7 @@ def _lay_out(path:Path, folder:Path, count:int, size:int):
     preallocate(folder/"images.npy")
     np.lib.format.open_memmap(folder/"labels.npy", "w+", np.int64, (count,))
 
-# %% ../../nbs/01d_data.store.ipynb #cell-072
+# %% ../../nbs/01d_data.store.ipynb #cell-075
 def _check_vacant(path:Path, overwrite:bool):
     "Raises `GalaxyError` when there is something at `path` that must not be replaced."
     if not path.exists() or not any(path.iterdir()): return
@@ -302,7 +317,7 @@ def _check_vacant(path:Path, overwrite:bool):
     if not overwrite:
         raise GalaxyError(f"{path} holds a store already; give --overwrite to replace it, or another --store.")
 
-# %% ../../nbs/01d_data.store.ipynb #cell-074
+# %% ../../nbs/01d_data.store.ipynb #cell-077
 class StoreWriter:
     "Fill a new store; it appears under its name only when the block ends without an error."
     def __init__(self,
@@ -321,7 +336,7 @@ class StoreWriter:
         self.ledger_path = self.folder/"ledger.jsonl"
         _check_vacant(self.path, overwrite)
 
-# %% ../../nbs/01d_data.store.ipynb #cell-076
+# %% ../../nbs/01d_data.store.ipynb #cell-079
 @patch
 def _put_back(self:StoreWriter):
     "Undo a replacement that was killed between its two renames."
@@ -329,7 +344,7 @@ def _put_back(self:StoreWriter):
     is_whole = (self.folder/"manifest.json").is_file() and not self.ledger_path.is_file()
     if is_whole and old.is_dir() and not self.path.exists(): old.replace(self.path)
 
-# %% ../../nbs/01d_data.store.ipynb #cell-077
+# %% ../../nbs/01d_data.store.ipynb #cell-080
 @patch
 def _begin(self:StoreWriter):
     "Resume what a killed process began for the same store, or begin."
@@ -348,13 +363,13 @@ def _begin(self:StoreWriter):
     self.done = left[0][0] if left else self.count # rows before this one are on the disk
     self._map()
 
-# %% ../../nbs/01d_data.store.ipynb #cell-078
+# %% ../../nbs/01d_data.store.ipynb #cell-081
 @patch
 def _map(self:StoreWriter):
     "Map the arrays anew: pages written through an older map would count as this process's memory until its end."
     self.images, self.labels = (np.load(self.folder/f"{name}.npy", mmap_mode="r+") for name in ("images", "labels"))
 
-# %% ../../nbs/01d_data.store.ipynb #cell-081
+# %% ../../nbs/01d_data.store.ipynb #cell-084
 @patch
 def _sync(self:StoreWriter):
     "Bring the rows that were written to the disk, then note them."
@@ -366,7 +381,7 @@ def _sync(self:StoreWriter):
     self._unsynced = []
     self._map()
 
-# %% ../../nbs/01d_data.store.ipynb #cell-082
+# %% ../../nbs/01d_data.store.ipynb #cell-085
 @patch
 def write(self:StoreWriter,
     start:int, # the first row; rows before `done` are there already
@@ -380,7 +395,7 @@ def write(self:StoreWriter,
     if stop > start: self._unsynced.append((start, stop))
     if sum(stop - start for start, stop in self._unsynced) >= _rows_at_once(self.size): self._sync()
 
-# %% ../../nbs/01d_data.store.ipynb #cell-085
+# %% ../../nbs/01d_data.store.ipynb #cell-088
 @patch
 def trim(self:StoreWriter,
     count:int, # rows to keep
@@ -397,7 +412,7 @@ def trim(self:StoreWriter,
     self.count = count
     self._map()
 
-# %% ../../nbs/01d_data.store.ipynb #cell-088
+# %% ../../nbs/01d_data.store.ipynb #cell-091
 @patch
 def _replace(self:StoreWriter):
     "Move the whole directory to its name, in place of an older store."
@@ -408,7 +423,7 @@ def _replace(self:StoreWriter):
     self.folder.replace(self.path)
     shutil.rmtree(old, ignore_errors=True)
 
-# %% ../../nbs/01d_data.store.ipynb #cell-089
+# %% ../../nbs/01d_data.store.ipynb #cell-092
 @patch
 def _publish(self:StoreWriter):
     "Write the manifest, split, and move the store to its name. Raises `GalaxyError` when it cannot be split."
@@ -424,7 +439,7 @@ def _publish(self:StoreWriter):
                           "the same command with another split resumes from them.") from None
     self._replace()
 
-# %% ../../nbs/01d_data.store.ipynb #cell-092
+# %% ../../nbs/01d_data.store.ipynb #cell-095
 @patch
 def __enter__(self:StoreWriter) -> StoreWriter:
     "Keep other writers away, and begin. Raises `GalaxyError` when another one is there or the disk is full."
