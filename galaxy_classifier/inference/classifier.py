@@ -23,13 +23,13 @@ from fastcore.basics import patch
 from PIL import Image
 
 from ..core import GalaxyError, progress
+from ..data.flux import CHANNEL_SUMS, channel_sum
 from ..data.images import resize_image
 from ..data.store import Store
 from .inputs import open_images
 from .ncnn_backend import open_network
 from ..model.onnx_file import read_onnx
-from ..preprocessing.morphology import sky_subtracted
-from ..preprocessing.photometry import find_galaxy
+from ..preprocessing.photometry import border_counts, counted_median, find_galaxy
 from ..preprocessing.star_removal import PreprocessingParameters, preprocess_image
 from ..preprocessing.stars import downsample
 
@@ -119,25 +119,36 @@ OFF_CENTRE = 1/8 # of the side, from the middle
 SATURATED = .05 # of the galaxy's pixels
 COARSE = 64 # pixels a side are enough to find a galaxy
 
-def _coarse(plane: np.ndarray) -> np.ndarray: # (h,h) float32
-    "Halve (H,H) until it has less than twice the side that is needed."
-    while len(plane) >= 2*COARSE:
+def _halvings(size: int) -> int:
+    "How often a side can be halved before it has less than twice the pixels that are needed."
+    return max(0, (size//COARSE).bit_length() - 1)
+
+def _coarse(plane: np.ndarray, halvings: int) -> np.ndarray: # (h,w) float
+    "Halve (H,W) some times."
+    for _ in range(halvings):
         plane = downsample(plane)
     return plane
 
 # %% ../../nbs/07c_inference.classifier.ipynb #cell-035
+def _saturated_share(image: np.ndarray, galaxy: np.ndarray, halvings: int) -> float: # galaxy (h,w) bool, not empty
+    "Share of the galaxy's pixels on which a band of (H,H,3) is at its upper end."
+    box = tuple(slice(places.min(), places.max() + 1) for places in np.nonzero(galaxy))
+    part = image[tuple(slice(side.start << halvings, side.stop << halvings) for side in box)]
+    cut_off = np.logical_or.reduce([part[..., band] == 255 for band in range(3)])
+    return float(_coarse(cut_off.astype(np.float32), halvings)[galaxy[box]].mean())
+
 def image_flags(
     image:np.ndarray, # (H,H,3) uint8, without stars
 ) -> list[str]: # no_galaxy, saturated
     "What an image itself has wrong."
-    flux = _coarse(sky_subtracted(image))
+    total, halvings = channel_sum(image), _halvings(len(image))
+    level = counted_median(border_counts(total), CHANNEL_SUMS/3)
+    flux = _coarse(total, halvings)/3 - float(level)
     found, middle = find_galaxy(flux), (len(flux) - 1)/2
     if found is None: return ["no_galaxy"]
     galaxy, owner = found
     if np.hypot(galaxy["x"] - middle, galaxy["y"] - middle) > OFF_CENTRE*len(flux): return ["no_galaxy"]
-    if image.max() < 255: return []
-    cut_off = np.logical_or.reduce([image[..., band] == 255 for band in range(3)])
-    return ["saturated"] if _coarse(cut_off.astype(np.float32))[owner == 1].mean() > SATURATED else []
+    return ["saturated"] if _saturated_share(image, owner == 1, halvings) > SATURATED else []
 
 # %% ../../nbs/07c_inference.classifier.ipynb #cell-038
 def _all_flags(image: np.ndarray, novelty: float) -> list[str]:

@@ -19,9 +19,10 @@ from ..core import GalaxyError
 from ..data.flux import CHANNEL_SUMS, channel_sum, rotational_asymmetry, unstretch
 from galaxy_classifier.preprocessing.photometry import (
     border,
+    border_counts,
     border_sky,
-    border_sky_uint8,
     check_image,
+    counted_median,
     find_galaxy,
     luminance,
     upper_median,
@@ -43,7 +44,7 @@ def sky_subtracted(
     "Luminance minus the level of the sky. Raises `GalaxyError` for pixels that are NaN or infinite."
     if image.ndim == 3 and image.dtype == np.uint8: # always finite, and the median needs no sorting
         total = channel_sum(image)
-        return total/3 - border_sky_uint8(total, CHANNEL_SUMS/3)[0]
+        return total/3 - float(counted_median(border_counts(total), CHANNEL_SUMS/3))
     values = luminance(image) if image.ndim == 3 else image
     _check_finite(values)
     return values.astype(np.float64) - upper_median(border(values))
@@ -56,7 +57,8 @@ def conselice1997(
 
     Raises `GalaxyError` for pixels that are NaN or infinite."""
     values = sky_subtracted(image)
-    return rotational_asymmetry(values) if np.square(values).mean() > 1e-6 else 0. # the sky alone has no shape
+    is_blank = np.vdot(values, values) <= 1e-6*values.size # the sky alone has no shape
+    return 0. if is_blank else rotational_asymmetry(values)
 
 # %% ../../nbs/02c_preprocessing.morphology.ipynb #cell-023
 @dataclass

@@ -10,8 +10,9 @@ import platform
 from base64 import b64encode
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, fields
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from io import BytesIO
+from itertools import accumulate
 from pathlib import Path
 
 import numpy as np
@@ -24,7 +25,14 @@ from ..data.flux import unstretch
 from .filters import extreme_filter, mean_filter
 from .morphology import check_measurement_names, conselice1997, measure_morphology
 from .photometry import upper_median
-from .stars import BRIGHT_PEAK, SourceField, StarParameters, find_stars, upsample
+from galaxy_classifier.preprocessing.stars import (
+    BRIGHT_PEAK,
+    NEIGHBOURS,
+    SourceField,
+    StarParameters,
+    find_stars,
+    upsample,
+)
 
 # %% ../../nbs/02f_preprocessing.star_removal.ipynb #cell-010
 _RINGS = .8*1.22**np.arange(16) # radii, in units of the seeing
@@ -80,10 +88,11 @@ def _measure_radii(stars:np.ndarray, field:SourceField, isophote:float) -> np.nd
 # %% ../../nbs/02f_preprocessing.star_removal.ipynb #cell-023
 def _draw_disk(mask:np.ndarray, x:float, y:float, radius:float):
     "Set the pixels of a mask (H,W) within a radius of a place; nothing where they lie outside."
-    rows, columns = (np.arange(max(int(middle - radius), 0), min(int(middle + radius) + 2, len(mask)))
-                     for middle in (y, x))
-    if not len(rows) or not len(columns): return
-    mask[rows[0]:rows[-1] + 1, columns[0]:columns[-1] + 1] |= (rows[:, None] - y)**2 + (columns - x)**2 <= radius**2
+    (top, bottom), (left, right) = ((max(int(middle - radius), 0), min(int(middle + radius) + 2, len(mask)))
+                                    for middle in (y, x))
+    if top >= bottom or left >= right: return
+    down, across = np.arange(top, bottom) - y, np.arange(left, right) - x
+    mask[top:bottom, left:right] |= np.square(down)[:, None] + np.square(across) <= radius**2
 
 # %% ../../nbs/02f_preprocessing.star_removal.ipynb #cell-025
 def _star_mask(stars:np.ndarray, field:SourceField) -> np.ndarray:
@@ -116,11 +125,13 @@ _STEP_VARIANCE = 2*(1 - np.exp(-1/(4*.55**2)))
 
 def _noise_factor(pixels:np.ndarray, known:np.ndarray) -> np.ndarray:
     "Cholesky factor (3,3) float32 of the noise's covariance in those pixels (h,w,3) uint8 that are `known` (h,w) bool."
-    steps = (pixels[:, 1:].astype(np.float32) - pixels[:, :-1])[known[:, 1:] & known[:, :-1]]
-    if not len(steps): steps = np.zeros((1, 3), np.float32)
-    size = _absolute_sum(steps)
-    steps = (steps - steps.mean(0))[size <= 3*upper_median(size) + 1e-3] # a slope is no noise, nor are edges
-    covariance = steps.T@steps/len(steps)/np.float32(_STEP_VARIANCE)
+    bands, places = pixels.transpose(2, 0, 1).astype(np.float32, order="C"), known[:, 1:] & known[:, :-1]
+    steps = (bands[..., 1:] - bands[..., :-1]).reshape(3, -1).take(places.ravel().nonzero()[0], 1)
+    if not steps.size: steps = np.zeros((3, 1), np.float32)
+    size = np.abs(steps).sum(0)
+    kept = size <= 3*upper_median(size) + 1e-3 # a slope is no noise, nor are edges
+    steps = (steps - steps.mean(1, keepdims=True))*kept
+    covariance = steps@steps.T/np.count_nonzero(kept)/np.float32(_STEP_VARIANCE)
     return np.linalg.cholesky(covariance + .02*np.eye(3, dtype=np.float32))
 
 # %% ../../nbs/02f_preprocessing.star_removal.ipynb #cell-040
@@ -134,19 +145,30 @@ def _quadratic_terms(height:int, width:int) -> np.ndarray:
 # %% ../../nbs/02f_preprocessing.star_removal.ipynb #cell-043
 _PENALTY = np.diag([1e-3, .01, .01, .3, .3, .3, .05]).astype(np.float32)/50 # on each coefficient, for a pixel
 
-def _solve(chosen:np.ndarray, terms:np.ndarray, pixels:np.ndarray) -> np.ndarray:
-    "Coefficients (b,k,c) of terms (b,n,k) for pixels (b,n,c); `chosen` are the terms, 0 where a pixel does not count."
-    count, kinds = terms.shape[1:]
-    penalty = _PENALTY[:kinds, :kinds]*count
-    return np.linalg.solve(chosen.swapaxes(1, 2)@terms + penalty, chosen.swapaxes(1, 2)@pixels)
+def _parts(counts:list[int]) -> list[slice]:
+    "The rows of each fit in a table, from how many it has."
+    return [slice(stop - count, stop) for count, stop in zip(counts, accumulate(counts), strict=True)]
+
+def _solve(chosen:np.ndarray, table:np.ndarray, counts:list[int]) -> np.ndarray:
+    "Coefficients (b,k,c) of a table (n,k+c), terms then pixels; `chosen` are its terms, 0 where a pixel is left out."
+    kinds = chosen.shape[1]
+    sums = np.stack([chosen[rows].T@table[rows] for rows in _parts(counts)])
+    penalty = _PENALTY[:kinds, :kinds]*np.float32(counts)[:, None, None]
+    return np.linalg.solve(sums[:, :, :kinds] + penalty, sums[:, :, kinds:])
 
 # %% ../../nbs/02f_preprocessing.star_removal.ipynb #cell-046
-def _fit_robustly(terms:np.ndarray, pixels:np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    "Coefficients (b,k,c) of terms (b,n,k) for pixels (b,n,c), and which pixels (b,n) they describe."
-    half = terms.shape[1]//2
-    off = _absolute_sum(pixels - terms@_solve(terms, terms, pixels))
-    kept = off <= 3*np.partition(off, half, 1)[:, half, None] + 1e-3
-    return _solve(terms*kept[..., None], terms, pixels), kept
+def _evaluate(terms:np.ndarray, coefficients:np.ndarray, counts:list[int]) -> np.ndarray:
+    "The surfaces (n,c) with coefficients (b,k,c) at the pixels of terms (n,k)."
+    return np.concatenate([terms[rows]@one for rows, one in zip(_parts(counts), coefficients, strict=True)])
+
+def _fit_robustly(terms:np.ndarray, pixels:np.ndarray, counts:list[int]) -> tuple[np.ndarray, np.ndarray]:
+    "Coefficients (b,k,c) of terms (n,k) for pixels (n,c), and which pixels (n,) they describe."
+    table = np.concatenate([terms, pixels], 1)
+    off = _absolute_sum(pixels - _evaluate(terms, _solve(terms, table, counts), counts))
+    limits = np.float32([3*upper_median(off[rows]) + 1e-3 for rows in _parts(counts)])
+    kept, chosen = off <= np.repeat(limits, counts), terms.copy()
+    chosen[~kept] = 0
+    return _solve(chosen, table, counts), kept
 
 # %% ../../nbs/02f_preprocessing.star_removal.ipynb #cell-049
 def label_holes(
@@ -154,9 +176,9 @@ def label_holes(
 ) -> tuple[np.ndarray, list[tuple[slice, slice]]]: # (H,W) int32 number of each hole, from 1; their boxes
     "The separate parts of a mask; a number may cover one pixel more at the edge of its hole."
     size = len(mask)
-    even = mask if size % 2 == 0 else np.pad(mask, ((0, 1), (0, 1)))
-    half = even[::2, ::2] | even[1::2, ::2] | even[::2, 1::2] | even[1::2, 1::2]
-    numbers, _ = ndimage.label(half)
+    even = np.ascontiguousarray(mask if size % 2 == 0 else np.pad(mask, ((0, 1), (0, 1))))
+    pairs = even.view(np.uint16) # of neighbours in a row
+    numbers, _ = ndimage.label((pairs[::2] | pairs[1::2]) != 0, NEIGHBOURS)
     boxes = [tuple(slice(2*side.start, min(2*side.stop, size)) for side in box)
              for box in ndimage.find_objects(numbers)]
     return upsample(numbers, len(even))[:size, :size], boxes
@@ -168,6 +190,10 @@ class _Hole:
     box:tuple[slice, slice] # rows and columns of a part of the image around the hole
     inside:np.ndarray # (h,w) bool, the hole
     known:np.ndarray # (h,w) bool, what it is filled from
+    on_galaxy:bool=False # is a part of it the galaxy's?
+
+    @cached_property
+    def inner(self) -> np.ndarray: return self.inside.ravel().nonzero()[0] # (n,) its pixels in the box, flat
 
 def _surround_hole(number:int, box:tuple[slice, slice], numbers:np.ndarray, mask:np.ndarray) -> _Hole:
     "A hole of `label_holes` with its surroundings, a third as wide as the hole."
@@ -179,23 +205,42 @@ def _surround_hole(number:int, box:tuple[slice, slice], numbers:np.ndarray, mask
     return _Hole(wide, inside, known)
 
 # %% ../../nbs/02f_preprocessing.star_removal.ipynb #cell-054
-def _pixels_at(image:np.ndarray, places:np.ndarray) -> np.ndarray:
-    "Pixels (3,n) float32 of an image (h,w,3) at flat places (n,)."
-    return image.reshape(-1, 3).take(places, 0).T.astype(np.float32, order="C")
+@lru_cache(256)
+def _flat_box(height:int, width:int, size:int) -> np.ndarray:
+    "Where the pixels (h·w,) of a box at the upper left corner are in an image (H = `size`), flat."
+    return (np.arange(height)[:, None]*size + np.arange(width)).ravel()
 
-def _range_of(pixels:np.ndarray, kept:np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    "Least and greatest (3,) of those pixels (3,n) that are kept (b,n)."
-    return np.where(kept, pixels, np.inf).min(1), np.where(kept, pixels, -np.inf).max(1)
+def _places(hole:_Hole, near:np.ndarray, size:int) -> np.ndarray:
+    "Where pixels (n,) of a hole's box are in the whole image (H = `size`), flat."
+    rows, columns = hole.box
+    return _flat_box(*hole.inside.shape, size).take(near) + (rows.start*size + columns.start)
 
-def _surface_from_surroundings(image:np.ndarray, hole:_Hole) -> np.ndarray:
-    "Grey levels (n,3) of a hole: a quadratic surface through its surroundings."
-    terms = _quadratic_terms(*hole.inside.shape).reshape(-1, 6)
-    around, inside = np.flatnonzero(hole.known), np.flatnonzero(hole.inside)
-    pixels = _pixels_at(image[hole.box], around)
-    coefficients, kept = _fit_robustly(terms.take(around, 0)[None], pixels.T[None])
-    return np.clip(terms.take(inside, 0)@coefficients[0], *_range_of(pixels, kept))
+def _terms_at(holes:list[_Hole], near:list[np.ndarray]) -> np.ndarray:
+    "The quadratic terms (n,6) of some pixels of each hole's box, hole by hole."
+    return np.concatenate([_quadratic_terms(*hole.inside.shape).reshape(-1, 6).take(places, 0)
+                           for hole, places in zip(holes, near, strict=True)])
 
-# %% ../../nbs/02f_preprocessing.star_removal.ipynb #cell-059
+def _range_of(pixels:np.ndarray, kept:np.ndarray, counts:list[int]) -> tuple[np.ndarray, np.ndarray]:
+    "Least and greatest (b,c) of those pixels (n,c) that are kept (n,)."
+    starts, bands = [rows.start for rows in _parts(counts)], np.ascontiguousarray(pixels.T)
+    extremes = (pick.reduceat(np.where(kept, bands, np.float32(worst)), starts, axis=1)
+                for pick, worst in ((np.minimum, np.inf), (np.maximum, -np.inf)))
+    return tuple(extreme.T for extreme in extremes)
+
+# %% ../../nbs/02f_preprocessing.star_removal.ipynb #cell-055
+def _surfaces_from_surroundings(image:np.ndarray, holes:list[_Hole]) -> list[np.ndarray]:
+    "Grey levels (n,3) of each hole: a quadratic surface through its surroundings."
+    if not holes: return []
+    around, inner = [hole.known.ravel().nonzero()[0] for hole in holes], [hole.inner for hole in holes]
+    counts, inside = ([len(places) for places in near] for near in (around, inner))
+    places = [_places(hole, near, len(image)) for hole, near in zip(holes, around, strict=True)]
+    pixels = image.reshape(-1, 3).take(np.concatenate(places), 0).astype(np.float32)
+    coefficients, kept = _fit_robustly(_terms_at(holes, around), pixels, counts)
+    least, greatest = (np.repeat(extreme, inside, axis=0) for extreme in _range_of(pixels, kept, counts))
+    levels = np.clip(_evaluate(_terms_at(holes, inner), coefficients, inside), least, greatest)
+    return [levels[rows] for rows in _parts(inside)]
+
+# %% ../../nbs/02f_preprocessing.star_removal.ipynb #cell-060
 def _opposite_side(image:np.ndarray, mask:np.ndarray, hole:_Hole, centre:tuple[int, int]):
     "Smoothed grey levels (h,w,3) opposite to a hole, and the pixels (h,w) known on both sides; None if of no use."
     box = tuple(slice(middle - side.stop + 1, middle - side.start + 1)
@@ -206,41 +251,56 @@ def _opposite_side(image:np.ndarray, mask:np.ndarray, hole:_Hole, centre:tuple[i
     if (masked & hole.inside).any() or np.count_nonzero(known) < 12: return None
     return mean_filter(image[box][::-1, ::-1].astype(np.float32), 3), known
 
-# %% ../../nbs/02f_preprocessing.star_removal.ipynb #cell-062
+# %% ../../nbs/02f_preprocessing.star_removal.ipynb #cell-063
 _SKY_GREY = 32. # grey levels of a stretched image's sky
+
+def _terms_with(levels:np.ndarray, places:np.ndarray) -> np.ndarray:
+    "Terms (3,n,7) of each band at flat places (n,): the quadratic ones, and `levels` (h,w,3)."
+    terms = np.empty((3, len(places), 7), np.float32)
+    terms[..., :6] = _quadratic_terms(*levels.shape[:2]).reshape(-1, 6).take(places, 0)
+    terms[..., 6] = (levels.reshape(-1, 3).take(places, 0).T - _SKY_GREY)/100
+    return terms
 
 def _surface_with_opposite(image:np.ndarray, hole:_Hole, levels:np.ndarray, known:np.ndarray) -> np.ndarray:
     "Grey levels (n,3) of a hole: a surface with the other side as a term; `levels` and `known` from `_opposite_side`."
-    quadratic, opposite = _quadratic_terms(*hole.inside.shape).reshape(-1, 6), levels.reshape(-1, 3)
-    around, inside = np.flatnonzero(known), np.flatnonzero(hole.inside)
-    def terms_at(places): # (3,n,7)
-        smooth = np.broadcast_to(quadratic.take(places, 0), (3, len(places), 6))
-        return np.concatenate([smooth, (opposite.take(places, 0).T[..., None] - _SKY_GREY)/100], 2)
-    pixels = _pixels_at(image[hole.box], around)
-    coefficients, kept = _fit_robustly(terms_at(around), pixels[..., None])
-    least, greatest = _range_of(pixels, kept)
-    return np.clip((terms_at(inside)@coefficients)[..., 0].T, least,
-                   np.maximum(greatest, opposite.take(inside, 0).max(0)))
+    around = known.ravel().nonzero()[0]
+    bands, counts = image.reshape(-1, 3).take(_places(hole, around, len(image)), 0).T, [len(around)]*3
+    pixels = bands.astype(np.float32).reshape(-1, 1)
+    coefficients, kept = _fit_robustly(_terms_with(levels, around).reshape(-1, 7), pixels, counts)
+    surface = (_terms_with(levels, hole.inner)@coefficients)[..., 0].T
+    least, greatest = (extreme[:, 0] for extreme in _range_of(pixels, kept, counts))
+    return np.clip(surface, least, np.maximum(greatest, levels.reshape(-1, 3).take(hole.inner, 0).max(0)))
 
-# %% ../../nbs/02f_preprocessing.star_removal.ipynb #cell-064
-def _surface_over(image:np.ndarray, mask:np.ndarray, hole:_Hole, centre:tuple[int, int]|None) -> np.ndarray:
-    "Grey levels (n,3) of a hole, with the other side about `centre` where there is one that helps."
-    opposite = _opposite_side(image, mask, hole, centre) if centre else None
-    if opposite is None: return _surface_from_surroundings(image, hole)
-    return _surface_with_opposite(image, hole, *opposite)
+# %% ../../nbs/02f_preprocessing.star_removal.ipynb #cell-065
+def _surfaces_over(image:np.ndarray, mask:np.ndarray, holes:list[_Hole], centre:tuple[int, int]|None
+                   ) -> list[np.ndarray]:
+    "Grey levels (n,3) of each hole; those on the galaxy with the other side about `centre`, where there is one."
+    opposite = [_opposite_side(image, mask, hole, centre) if centre and hole.on_galaxy else None for hole in holes]
+    alone = [hole for hole, other in zip(holes, opposite, strict=True) if other is None]
+    plain = iter(_surfaces_from_surroundings(image, alone))
+    return [next(plain) if other is None else _surface_with_opposite(image, hole, *other)
+            for hole, other in zip(holes, opposite, strict=True)]
 
-# %% ../../nbs/02f_preprocessing.star_removal.ipynb #cell-067
+# %% ../../nbs/02f_preprocessing.star_removal.ipynb #cell-068
 def _galaxy_region(field:SourceField|None, shape:tuple[int, int]) -> np.ndarray:
     "The galaxy's pixels (H,W); none without a field, or without a galaxy."
     if field is None or field.galaxy is None: return np.zeros(shape, bool)
     return upsample(field.galaxy.region, len(field.flux))
 
-def _sky_noise(image:np.ndarray, sky:np.ndarray) -> np.ndarray:
-    "`_noise_factor` of those pixels of an image that are sky (H,W); eight rows are enough."
+def _sky_noise(image:np.ndarray, taken:np.ndarray) -> np.ndarray:
+    "`_noise_factor` of those pixels of an image that are not `taken` (H,W): the sky. Eight rows are enough."
     some_rows = slice(None, None, max(len(image)//8, 1))
-    return _noise_factor(image[some_rows], sky[some_rows])
+    return _noise_factor(image[some_rows], ~taken[some_rows])
 
-# %% ../../nbs/02f_preprocessing.star_removal.ipynb #cell-069
+# %% ../../nbs/02f_preprocessing.star_removal.ipynb #cell-070
+def _find_holes(mask:np.ndarray, galaxy:np.ndarray) -> list[_Hole]:
+    "The holes of a mask (H,W) that can be filled, and whether they are on the galaxy (H,W)."
+    numbers, boxes = label_holes(mask)
+    holes = [_surround_hole(number, box, numbers, mask) for number, box in enumerate(boxes, 1)]
+    for hole in holes: hole.on_galaxy = bool((galaxy[hole.box] & hole.inside).any())
+    return [hole for hole in holes if np.count_nonzero(hole.known) >= 12] # else next to nothing is left to fill from
+
+# %% ../../nbs/02f_preprocessing.star_removal.ipynb #cell-072
 def fill_holes(
     image:np.ndarray, # (H,W,3) uint8
     mask:np.ndarray, # (H,W) bool
@@ -249,19 +309,18 @@ def fill_holes(
 ) -> np.ndarray: # (H,W,3) uint8, unchanged outside the mask
     "Replace masked pixels by a surface through their surroundings, with the surroundings' noise."
     filled, noise, galaxy = image.copy(), _noise_pattern(len(image), seed), _galaxy_region(field, mask.shape)
-    sky_noise = _sky_noise(image, ~(mask | galaxy))
-    numbers, boxes = label_holes(mask)
-    for number, box in enumerate(boxes, 1):
-        hole = _surround_hole(number, box, numbers, mask)
-        if np.count_nonzero(hole.known) < 12: continue # next to nothing of the image is left to fill from
-        part, on_galaxy = image[hole.box], galaxy[hole.box][hole.inside].any()
-        surface = _surface_over(image, mask, hole, field.centre if on_galaxy else None)
-        factor = _noise_factor(part, hole.known) if on_galaxy else sky_noise
-        grain = noise[hole.box][hole.inside]@factor.T
-        filled[hole.box][hole.inside] = np.clip(np.rint(surface + grain), 0, 255)
+    holes = _find_holes(mask, galaxy)
+    if not holes: return filled
+    surfaces = _surfaces_over(image, mask, holes, field.centre if field else None)
+    sky_noise = _sky_noise(image, mask | galaxy)
+    factors = [_noise_factor(image[hole.box], hole.known) if hole.on_galaxy else sky_noise for hole in holes]
+    places = [_places(hole, hole.inner, len(image)) for hole in holes]
+    white = noise.reshape(-1, 3).take(np.concatenate(places), 0)
+    levels = np.concatenate(surfaces) + _evaluate(white, [factor.T for factor in factors], list(map(len, places)))
+    filled.reshape(-1, 3)[np.concatenate(places)] = np.clip(np.rint(levels), 0, 255)
     return filled
 
-# %% ../../nbs/02f_preprocessing.star_removal.ipynb #cell-074
+# %% ../../nbs/02f_preprocessing.star_removal.ipynb #cell-077
 @dataclass(frozen=True)
 class PreprocessingParameters(StarParameters):
     "What is removed from an image, and what is measured on the rest."
@@ -273,13 +332,13 @@ class PreprocessingParameters(StarParameters):
         object.__setattr__(self, "measurements", tuple(self.measurements)) # JSON knows lists only
         check_measurement_names(self.measurements, self.asymmetry)
 
-# %% ../../nbs/02f_preprocessing.star_removal.ipynb #cell-076
+# %% ../../nbs/02f_preprocessing.star_removal.ipynb #cell-079
 @patch
 def to_dict(self:PreprocessingParameters) -> dict: # as JSON reads it back
     "The parameters as a dictionary."
     return {**asdict(self), "measurements": list(self.measurements)}
 
-# %% ../../nbs/02f_preprocessing.star_removal.ipynb #cell-078
+# %% ../../nbs/02f_preprocessing.star_removal.ipynb #cell-081
 @patch(cls_method=True)
 def from_dict(cls:PreprocessingParameters,
     entries:dict, # as a manifest or an exported model holds them
@@ -290,7 +349,7 @@ def from_dict(cls:PreprocessingParameters,
     if unknown: raise GalaxyError(f"unknown preprocessing parameters {unknown}; expected some of {names}.")
     return cls(**entries)
 
-# %% ../../nbs/02f_preprocessing.star_removal.ipynb #cell-081
+# %% ../../nbs/02f_preprocessing.star_removal.ipynb #cell-084
 @dataclass
 class Preprocessed:
     "An image without its stars, and what was measured on it."
@@ -301,7 +360,7 @@ class Preprocessed:
     original:np.ndarray # (H,W,3) uint8, with stars
     asymmetry:str # definition of the asymmetry
 
-# %% ../../nbs/02f_preprocessing.star_removal.ipynb #cell-082
+# %% ../../nbs/02f_preprocessing.star_removal.ipynb #cell-085
 @patch(as_prop=True)
 def asymmetry_before(self:Preprocessed) -> float:
     "The asymmetry of the image with its stars."
@@ -312,7 +371,7 @@ def sources(self:Preprocessed) -> pd.DataFrame: # x, y, radius (pixels), peak (�
     "The removed sources as a table."
     return pd.DataFrame(self.stars).drop(columns="number")
 
-# %% ../../nbs/02f_preprocessing.star_removal.ipynb #cell-083
+# %% ../../nbs/02f_preprocessing.star_removal.ipynb #cell-086
 def preprocess_image(
     image:np.ndarray, # (H,H,3) uint8, sRGB
     parameters:PreprocessingParameters=PreprocessingParameters(), # what counts as a star, and what is measured
@@ -325,13 +384,13 @@ def preprocess_image(
     measurements = measure_morphology(cleaned, tuple(parameters.measurements), parameters.asymmetry)
     return Preprocessed(cleaned, measurements, mask, stars, image, parameters.asymmetry)
 
-# %% ../../nbs/02f_preprocessing.star_removal.ipynb #cell-086
+# %% ../../nbs/02f_preprocessing.star_removal.ipynb #cell-089
 @patch
 def __repr__(self:Preprocessed) -> str:
     return (f"Preprocessed({len(self.image)} px, {len(self.stars)} stars removed from {self.mask.mean():.1%} of the "
             f"image, asymmetry {self.asymmetry_before:.3f} → {self.measurements[0]:.3f})")
 
-# %% ../../nbs/02f_preprocessing.star_removal.ipynb #cell-089
+# %% ../../nbs/02f_preprocessing.star_removal.ipynb #cell-092
 def _thumbnail(image:np.ndarray, caption:str, side:int=140) -> str:
     "HTML of an image (H,W,3) uint8 or a mask (H,W) bool with its caption."
     # Processes that work on chunks need no Pillow.
@@ -343,7 +402,7 @@ def _thumbnail(image:np.ndarray, caption:str, side:int=140) -> str:
     return (f'<figure style="margin: 0"><img src="{source}" width="{side}" height="{side}" alt="{caption}">'
             f"<figcaption>{caption}</figcaption></figure>")
 
-# %% ../../nbs/02f_preprocessing.star_removal.ipynb #cell-090
+# %% ../../nbs/02f_preprocessing.star_removal.ipynb #cell-093
 @patch
 def _repr_html_(self:Preprocessed) -> str:
     "Before, mask and after, with the asymmetry before and after."
@@ -352,7 +411,7 @@ def _repr_html_(self:Preprocessed) -> str:
               _thumbnail(self.image, f"after: asymmetry {self.measurements[0]:.3f}"))
     return f'<div style="display: flex; gap: 1em">{"".join(images)}</div>'
 
-# %% ../../nbs/02f_preprocessing.star_removal.ipynb #cell-095
+# %% ../../nbs/02f_preprocessing.star_removal.ipynb #cell-098
 class RowWriter:
     "Writes rows of an array on disk."
     def __init__(self,
@@ -366,7 +425,7 @@ class RowWriter:
 
     def __exit__(self, *_): self.file.close()
 
-# %% ../../nbs/02f_preprocessing.star_removal.ipynb #cell-096
+# %% ../../nbs/02f_preprocessing.star_removal.ipynb #cell-099
 @patch
 def write(self:RowWriter,
     row:int, # which
@@ -376,13 +435,13 @@ def write(self:RowWriter,
     self.file.seek(self.offset + row*self.stride)
     self.file.write(np.ascontiguousarray(values, self.dtype))
 
-# %% ../../nbs/02f_preprocessing.star_removal.ipynb #cell-098
+# %% ../../nbs/02f_preprocessing.star_removal.ipynb #cell-101
 def _results_of(done:Preprocessed) -> dict[str, np.ndarray]:
     "What a pass keeps of an image, by the names of the files."
     return dict(images_cleaned=done.image, asymmetries=done.measurements[0], masked=done.mask.mean(),
                 measurements=done.measurements)
 
-# %% ../../nbs/02f_preprocessing.star_removal.ipynb #cell-100
+# %% ../../nbs/02f_preprocessing.star_removal.ipynb #cell-103
 def preprocess_rows(
     store:Path, # the store's directory
     folder:Path, # with the unfinished results: images_cleaned.npy, asymmetries.npy, masked.npy, maybe measurements.npy
@@ -405,7 +464,7 @@ def preprocess_rows(
         raise GalaxyError(f"{store}: rows {start} to {stop - 1} cannot be preprocessed ({reason}).") from None
     return start, stop
 
-# %% ../../nbs/02f_preprocessing.star_removal.ipynb #cell-104
+# %% ../../nbs/02f_preprocessing.star_removal.ipynb #cell-107
 def _half_light_ellipse(flux:np.ndarray, own:np.ndarray) -> np.ndarray:
     "The ellipse (H,W) with half of the flux (H,W) of a galaxy's `own` pixels (H,W), shaped as its second moments."
     y, x = np.nonzero(own)
@@ -420,7 +479,7 @@ def _half_light_ellipse(flux:np.ndarray, own:np.ndarray) -> np.ndarray:
     half = np.searchsorted(weights[order].cumsum(), weights.sum()/2)
     return distance <= distance[y, x][order][half]
 
-# %% ../../nbs/02f_preprocessing.star_removal.ipynb #cell-106
+# %% ../../nbs/02f_preprocessing.star_removal.ipynb #cell-109
 def _score_stars(galaxy, changed:np.ndarray, flux:np.ndarray) -> dict[str, int]:
     "How many stars of a `SimulatedGalaxy` stand out, and how many of them are gone; `flux` (H,W) without stars."
     x, y = (np.rint(galaxy.stars[name].to_numpy()).astype(int) for name in ("x", "y"))
@@ -428,7 +487,7 @@ def _score_stars(galaxy, changed:np.ndarray, flux:np.ndarray) -> dict[str, int]:
     wanted = (galaxy.stars["peak"].to_numpy() > 5) & off_centre
     return dict(stars=int(wanted.sum()), found=int(changed[y, x][wanted].sum()))
 
-# %% ../../nbs/02f_preprocessing.star_removal.ipynb #cell-108
+# %% ../../nbs/02f_preprocessing.star_removal.ipynb #cell-111
 def _score_flux(galaxy, changed:np.ndarray, flux:np.ndarray, left:np.ndarray) -> dict[str, float]:
     "Share of the galaxy's flux that was taken, and of its companion's that is kept (NaN without one)."
     own, companion = np.isin(galaxy.segmentation, (1, 2)), galaxy.segmentation == 2
@@ -436,7 +495,7 @@ def _score_flux(galaxy, changed:np.ndarray, flux:np.ndarray, left:np.ndarray) ->
     kept = (left*companion).sum()/(flux*companion).sum() if companion.sum() > 20 else np.nan
     return dict(lost=float(lost), kept=float(kept))
 
-# %% ../../nbs/02f_preprocessing.star_removal.ipynb #cell-110
+# %% ../../nbs/02f_preprocessing.star_removal.ipynb #cell-113
 def score_cleaning(
     galaxy, # a `SimulatedGalaxy`: the truth
     cleaned:np.ndarray, # (H,W,3) uint8, what a method made of its image
@@ -448,7 +507,7 @@ def score_cleaning(
     errors = dict(error=abs(conselice1997(cleaned) - truth), error_before=abs(conselice1997(galaxy.image) - truth))
     return _score_stars(galaxy, changed, flux) | pixels | _score_flux(galaxy, changed, flux, left) | errors
 
-# %% ../../nbs/02f_preprocessing.star_removal.ipynb #cell-112
+# %% ../../nbs/02f_preprocessing.star_removal.ipynb #cell-115
 def summarise_scores(
     table:pd.DataFrame, # rows of `score_cleaning`
 ) -> dict[str, float]:
