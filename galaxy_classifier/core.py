@@ -6,6 +6,7 @@
 __all__ = ['GALAXY10_CLASSES', 'GalaxyError']
 
 # %% ../nbs/00_core.ipynb #cell-003
+import ctypes
 import json
 import os
 import platform
@@ -22,7 +23,17 @@ import numpy as np
 from filelock import FileLock, Timeout
 
 # %% ../nbs/00_core.ipynb #cell-006
-os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1") # "transparent huge pages"; ignored where the system has none
+_M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4 # of glibc's malloc.h
+
+def _keep_memory() -> bool: # was glibc told?
+    "Let glibc keep freed memory for the next array, unless a variable says how it should work."
+    is_chosen = any(name.startswith("MALLOC_") for name in os.environ)
+    if is_chosen or "malloc" in os.environ.get("GLIBC_TUNABLES", "") or sys.platform != "linux": return False
+    library = ctypes.CDLL(None) # what this process is linked to
+    if not hasattr(library, "gnu_get_libc_version"): return False # such as musl
+    return bool(library.mallopt(_M_MMAP_MAX, 0) and library.mallopt(_M_TRIM_THRESHOLD, 2**31 - 1))
+
+_keep_memory()
 
 # %% ../nbs/00_core.ipynb #cell-008
 GALAXY10_CLASSES = (

@@ -6,7 +6,9 @@
 __all__ = []
 
 # %% ../../nbs/04b_model.fast_path.ipynb #cell-003
+import math
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 
 import torch
 from torch import nn
@@ -53,38 +55,161 @@ def _precise(values:torch.Tensor) -> torch.Tensor:
     "In 64 bits; Apple's GPUs have none, there it stays as it is."
     return values if values.device.type == "mps" else values.double()
 
-def _pixel_sums(maps:torch.Tensor, other:torch.Tensor|None=None) -> torch.Tensor: # (N,C,H,W) to (C,) float64
-    "Sum of the maps, or of their products with other maps, over all pixels of a channel."
-    if other is maps: return _precise(torch.linalg.vector_norm(maps, dim=(2, 3), dtype=torch.float32)).square().sum(0)
-    if maps.is_contiguous(): # channel by channel
-        pixels = maps.flatten(2)
-        if other is None: return _precise(pixels.sum(2, dtype=torch.float32)).sum(0)
-        return _precise(torch.einsum("ncp,ncp->nc", pixels, other.flatten(2))).sum(0)
-    return _precise((maps if other is None else maps*other).sum((2, 3), dtype=torch.float32)).sum(0)
+def _pixel_sums(
+    maps:torch.Tensor, other:torch.Tensor, # (N,C,H,W)
+) -> tuple[torch.Tensor, torch.Tensor]: # (C,) float64 each
+    "Sum of the maps, and of their products with other maps, over all pixels of a channel."
+    total = _precise(maps.sum((2, 3), dtype=torch.float32)).sum(0)
+    if other is maps:
+        return total, _precise(torch.linalg.vector_norm(maps, dim=(2, 3), dtype=torch.float32)).square().sum(0)
+    return total, _precise((maps*other).sum((2, 3), dtype=torch.float32)).sum(0)
 
 # %% ../../nbs/04b_model.fast_path.ipynb #cell-022
+def _draw_dropout(maps:torch.Tensor, sizes:_Sizes, share:float) -> torch.Tensor|None: # (N,H,W,F) int16
+    "Random numbers for each pixel and field; none where no share is dropped."
+    if not share: return None
+    shape = len(maps), *maps.shape[2:], sum(number for _, number in sizes)
+    if maps.device.type != "cpu": return torch.randint(-2**15, 2**15, shape, dtype=torch.int16, device=maps.device)
+    count = math.prod(shape)
+    words = torch.randint(-2**63, 2**63 - 1, (-(-count//4),))
+    return words.view(torch.int16)[:count].view(shape)
+
+def _is_kept(draws:torch.Tensor, share:float) -> torch.Tensor: # bool
+    "Is a field kept, where `share` of them is dropped?"
+    return draws >= min(round(share*2**16), 2**16 - 1) - 2**15
+
+# %% ../../nbs/04b_model.fast_path.ipynb #cell-025
+@contextmanager
+def same_dropout() -> Iterator[None]:
+    "Let escnn's dropout draw the numbers of the fast path, for comparisons."
+    def forward(layer, given):
+        sizes = tuple((field.size, 1) for field in layer.in_type.representations)
+        draws = _draw_dropout(given.tensor, sizes, layer.p if layer.training else 0.)
+        if draws is None: return given
+        kept = _is_kept(draws, layer.p).repeat_interleave(torch.tensor([size for size, _ in sizes]), 3)
+        return enn.GeometricTensor(given.tensor*kept.permute(0, 3, 1, 2)/(1 - layer.p), layer.out_type)
+    before, enn.FieldDropout.forward = enn.FieldDropout.forward, forward
+    try: yield
+    finally: enn.FieldDropout.forward = before
+
+# %% ../../nbs/04b_model.fast_path.ipynb #cell-028
+_PIECE = 2**19 # numbers, 2 MB
+
+def _goes_in_pieces(maps:torch.Tensor) -> bool:
+    "Is it worth while to go through the maps piece by piece?"
+    return maps.device.type == "cpu" and not torch.compiler.is_compiling()
+
+def _pieces(*maps:torch.Tensor) -> Iterator[tuple[torch.Tensor, ...]]: # (N,C,H,W) each to (P,C) each
+    "Some pixels of each at a time."
+    pixels = max(1, _PIECE//maps[0].shape[1])
+    rows = (each.permute(0, 2, 3, 1).reshape(-1, each.shape[1]) for each in maps)
+    return zip(*(each.split(pixels) for each in rows), strict=True)
+
+# %% ../../nbs/04b_model.fast_path.ipynb #cell-030
+def _row_sums(rows:torch.Tensor, other:torch.Tensor) -> torch.Tensor: # (P,C) each to (2,C) float64
+    "Sum of the rows, and of their products with others."
+    wide = torch.promote_types(rows.dtype, torch.float32)
+    return torch.stack([rows.sum(0, dtype=wide), (rows.to(wide)*other).sum(0)]).double()
+
+def _sums_in_pieces(maps:torch.Tensor, other:torch.Tensor) -> torch.Tensor: # (N,C,H,W) each to (2,C) float64
+    "As `_pixel_sums`."
+    return sum(_row_sums(*pieces) for pieces in _pieces(maps, other))
+
+# %% ../../nbs/04b_model.fast_path.ipynb #cell-033
+def _scale_relu_dropout(
+    maps:torch.Tensor, # (N,C,H,W)
+    scale:torch.Tensor, shift:torch.Tensor, # (1,C,1,1)
+    draws:torch.Tensor|None, share:float, # from `_draw_dropout`
+    sizes:_Sizes, # of the fields
+) -> torch.Tensor: # (N,C,H,W)
+    "Scaled maps where they are positive and not dropped, 0 elsewhere."
+    out = torch.addcmul(shift, maps, scale).relu_()
+    if draws is None: return out
+    masks = _is_kept(draws, share).permute(0, 3, 1, 2).split([number for _, number in sizes], 1)
+    pieces = out.split([size*number for size, number in sizes], 1)
+    for piece, mask, (size, number) in zip(pieces, masks, sizes, strict=True):
+        piece.unflatten(1, (number, size)).mul_(mask[:, :, None])
+    return out
+
+# %% ../../nbs/04b_model.fast_path.ipynb #cell-034
+def _scale_in_pieces(
+    maps:torch.Tensor, # (N,C,H,W)
+    scale:torch.Tensor, shift:torch.Tensor, # (1,C,1,1)
+    draws:torch.Tensor|None, share:float, # from `_draw_dropout`
+    sizes:_Sizes, # of the fields
+) -> torch.Tensor: # (N,C,H,W)
+    "As `_scale_relu_dropout`."
+    out = torch.empty_like(maps, memory_format=torch.channels_last)
+    widths = torch.tensor([size for size, number in sizes for _ in range(number)])
+    to_channels = torch.eye(len(widths), dtype=maps.dtype).repeat_interleave(widths, 1) # (F,C)
+    drawn = [] if draws is None else [draws.permute(0, 3, 1, 2)]
+    for piece, target, *numbers in _pieces(maps, out, *drawn):
+        torch.addcmul(shift.flatten(), piece, scale.flatten(), out=target).relu_()
+        for number in numbers: target.mul_(_is_kept(number, share).to(maps.dtype)@to_channels)
+    return out
+
+# %% ../../nbs/04b_model.fast_path.ipynb #cell-037
+def _where_positive(
+    change:torch.Tensor, # (N,C,H,W) gradient of `out`
+    out:torch.Tensor, maps:torch.Tensor, # (N,C,H,W) what came out, and what came in
+) -> tuple[torch.Tensor, tuple[torch.Tensor, torch.Tensor]]: # (N,C,H,W), and (C,) float64 each
+    "The gradient where `out` is positive, and its sums: the plain one, and the one of products with `maps`."
+    # `out` is 0 also where a field was dropped.
+    change = torch.ops.aten.threshold_backward(change, out, 0)
+    return change, _pixel_sums(change, maps)
+
+def _positive_in_pieces(
+    change:torch.Tensor, out:torch.Tensor, maps:torch.Tensor, # (N,C,H,W)
+) -> tuple[torch.Tensor, torch.Tensor]: # (N,C,H,W), (2,C) float64
+    "As `_where_positive`."
+    positive = torch.empty_like(maps, memory_format=torch.channels_last)
+    sums = 0.
+    for piece, result, source, target in _pieces(change, out, maps, positive):
+        torch.ops.aten.threshold_backward.grad_input(piece, result, 0, grad_input=target)
+        sums = sums + _row_sums(target, source)
+    return positive, sums
+
+# %% ../../nbs/04b_model.fast_path.ipynb #cell-038
+def _combine(
+    change:torch.Tensor, maps:torch.Tensor, # (N,C,H,W)
+    of_change:torch.Tensor, of_maps:torch.Tensor, shift:torch.Tensor, # (1,C,1,1) factors, and what is added
+) -> torch.Tensor: # (N,C,H,W)
+    "A weighted sum of two maps."
+    return torch.addcmul(shift, maps, of_maps).addcmul_(change, of_change)
+
+def _combine_in_pieces(
+    change:torch.Tensor, # (N,C,H,W), channels last; the result is put there
+    maps:torch.Tensor, # (N,C,H,W)
+    *factors:torch.Tensor, # (1,C,1,1)
+) -> torch.Tensor: # (N,C,H,W)
+    "As `_combine`."
+    of_change, of_maps, shift = (each.flatten() for each in factors)
+    for target, piece in _pieces(change, maps):
+        torch.addcmul(torch.addcmul(shift, piece, of_maps), target, of_change, out=target)
+    return change
+
+# %% ../../nbs/04b_model.fast_path.ipynb #cell-040
 class _FusedNorm(torch.autograd.Function):
     "Norm, ReLU and dropout of fields in training; gives maps, and mean and variance of each field, (F,) float64."
     @staticmethod
     def forward(context,
         maps:torch.Tensor, # (N,C,H,W)
         weight:torch.Tensor, bias:torch.Tensor, # (F,) γ and β of each field
-        masks:list[torch.Tensor], # (N,n,H,W) bool for each size of fields, True where kept; empty without dropout
+        draws:torch.Tensor|None, share:float, # from `_draw_dropout`
         sizes:_Sizes, # of the fields
         epsilon:float, # added to the variance
-        gain:float, # 1/(1 − p)
     ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        sums, apply = ((_sums_in_pieces, _scale_in_pieces) if _goes_in_pieces(maps)
+                       else (_pixel_sums, _scale_relu_dropout))
         count = torch.cat([weight.new_full((number,), size*maps.numel()/maps.shape[1]) for size, number in sizes])
-        mean = _field_sums(_pixel_sums(maps), sizes)/count
-        variance = (_field_sums(_pixel_sums(maps, maps), sizes)/count - mean.square()).clamp_min(0)
-        scale = _precise(weight)*(variance + epsilon).rsqrt()
-        shift = _on_channels(gain*(_precise(bias) - mean*scale), sizes, maps)
-        out = torch.addcmul(shift, maps, _on_channels(gain*scale, sizes, maps)).relu_()
-        pieces = out.split([size*number for size, number in sizes], 1)
-        for piece, mask, (size, number) in zip(pieces, masks, sizes, strict=False): # without dropout there are no masks
-            piece.unflatten(1, (number, size)).mul_(mask[:, :, None])
+        mean, square = (_field_sums(values, sizes)/count for values in sums(maps, maps))
+        variance, gain = (square - mean.square()).clamp_min(0), 1/(1 - share)
+        inverse = (variance + epsilon).rsqrt()
+        scale = _precise(weight)*inverse
+        factors = (_on_channels(gain*values, sizes, maps) for values in (scale, _precise(bias) - mean*scale))
+        out = apply(maps, *factors, draws, share, sizes)
         context.save_for_backward(maps, out, weight)
-        context.rest = mean, (variance + epsilon).rsqrt(), count, sizes, gain
+        context.rest = mean, inverse, count, sizes, gain
         context.mark_non_differentiable(mean, variance)
         return out, mean, variance
 
@@ -92,24 +217,17 @@ class _FusedNorm(torch.autograd.Function):
     def backward(context, change, *_):
         maps, out, weight = context.saved_tensors
         mean, inverse, count, sizes, gain = context.rest
-        # 0 also where a field was dropped: there, too, `out` is 0.
-        change = torch.ops.aten.threshold_backward(change, out, 0)
-        of_bias, with_maps = (gain*_field_sums(_pixel_sums(change, other), sizes) for other in (None, maps))
+        in_pieces = _goes_in_pieces(maps)
+        change, sums = (_positive_in_pieces if in_pieces else _where_positive)(change, out, maps)
+        of_bias, with_maps = (gain*_field_sums(values, sizes) for values in sums)
         of_weight, scale = inverse*(with_maps - mean*of_bias), _precise(weight)*inverse
         slope = -scale*inverse*of_weight/count
-        shift = _on_channels(-scale*of_bias/count - slope*mean, sizes, maps)
-        of_maps = torch.addcmul(shift, maps, _on_channels(slope, sizes, maps))
-        of_maps.addcmul_(change, _on_channels(gain*scale, sizes, maps))
+        factors = gain*scale, slope, -scale*of_bias/count - slope*mean
+        factors = (_on_channels(values, sizes, maps) for values in factors)
+        of_maps = (_combine_in_pieces if in_pieces else _combine)(change, maps, *factors)
         return of_maps, of_weight.to(weight), of_bias.to(weight), None, None, None, None
 
-# %% ../../nbs/04b_model.fast_path.ipynb #cell-025
-def _dropout_masks(maps:torch.Tensor, sizes:_Sizes, share:float) -> list[torch.Tensor]: # (N,n,H,W) bool for each size
-    "Which fields are kept at each pixel, where `share` of them is dropped."
-    count, _, height, width = maps.shape
-    shapes = [(count, number, height, width) for _, number in sizes] if share else []
-    return [torch.empty(*shape, device=maps.device).uniform_() > share for shape in shapes]
-
-# %% ../../nbs/04b_model.fast_path.ipynb #cell-028
+# %% ../../nbs/04b_model.fast_path.ipynb #cell-043
 @torch.no_grad()
 def _update_running_statistics(
     norm:enn.InnerBatchNorm, sizes:_Sizes, # its fields
@@ -125,7 +243,7 @@ def _update_running_statistics(
         part.running_mean.lerp_(new_mean.to(part.running_mean), part.momentum)
         part.running_var.lerp_(unbiased.to(part.running_var), part.momentum)
 
-# %% ../../nbs/04b_model.fast_path.ipynb #cell-031
+# %% ../../nbs/04b_model.fast_path.ipynb #cell-046
 def _evaluate_norm_relu(
     maps:torch.Tensor, # (N,C,H,W)
     norm:enn.InnerBatchNorm, sizes:_Sizes, # its fields
@@ -137,7 +255,7 @@ def _evaluate_norm_relu(
     shift = bias - scale*torch.cat([part.running_mean for part in parts])
     return torch.addcmul(_on_channels(shift, sizes, maps), maps, _on_channels(scale, sizes, maps)).relu_()
 
-# %% ../../nbs/04b_model.fast_path.ipynb #cell-034
+# %% ../../nbs/04b_model.fast_path.ipynb #cell-049
 def _norm_relu_dropout(
     maps:torch.Tensor, # (N,C,H,W)
     norm:enn.InnerBatchNorm, # its statistics move on in training
@@ -148,12 +266,12 @@ def _norm_relu_dropout(
     weight, bias = (torch.cat([getattr(part, name) for part in _parts_of(norm, sizes)]) for name in ("weight", "bias"))
     if not norm.training: return _evaluate_norm_relu(maps, norm, sizes, weight, bias)
     share = dropout.p if dropout else 0.
-    masks = _dropout_masks(maps, sizes, share)
-    out, mean, variance = _FusedNorm.apply(maps, weight, bias, masks, sizes, norm.eps, 1/(1 - share))
+    draws = _draw_dropout(maps, sizes, share)
+    out, mean, variance = _FusedNorm.apply(maps, weight, bias, draws, share, sizes, norm.eps)
     _update_running_statistics(norm, sizes, mean, variance, maps.numel()//maps.shape[1])
     return out
 
-# %% ../../nbs/04b_model.fast_path.ipynb #cell-037
+# %% ../../nbs/04b_model.fast_path.ipynb #cell-052
 def expand_filters(
     layers:Iterable[enn.EquivariantModule], # of a steerable network
 ) -> list[torch.Tensor]: # (O,I,s,s) each, in the order in which they are needed
@@ -166,7 +284,7 @@ def expand_filters(
             filters += expand_filters([*layer.body, *filter(None, [layer.shortcut])])
     return filters
 
-# %% ../../nbs/04b_model.fast_path.ipynb #cell-040
+# %% ../../nbs/04b_model.fast_path.ipynb #cell-055
 def group_max(
     maps:torch.Tensor, # (N,n·(1 + |G|),H,W)
     width:int, # n trivial and n regular fields
@@ -174,7 +292,7 @@ def group_max(
     "The largest channel of each regular field, behind the trivial fields: no permutation changes it."
     return torch.cat([maps[:, :width], maps[:, width:].unflatten(1, (width, -1)).amax(2)], 1)
 
-# %% ../../nbs/04b_model.fast_path.ipynb #cell-042
+# %% ../../nbs/04b_model.fast_path.ipynb #cell-057
 def pooling_width(
     layer:enn.GroupPooling, # behind n trivial and n regular fields
 ) -> int: # n
@@ -185,7 +303,7 @@ def pooling_width(
                           "Give as many trivial fields as regular ones behind them, see `make_fields`.")
     return width
 
-# %% ../../nbs/04b_model.fast_path.ipynb #cell-045
+# %% ../../nbs/04b_model.fast_path.ipynb #cell-060
 def _run_convolution(layer:SteerableConvolution, maps:torch.Tensor, filters:Iterator[torch.Tensor]) -> torch.Tensor:
     return F.conv2d(maps, next(filters), padding=layer.padding)
 
@@ -199,14 +317,14 @@ def _run_blurred_pooling(layer:enn.PointwiseAvgPoolAntialiased2D, maps:torch.Ten
 def _run_group_pooling(layer:enn.GroupPooling, maps:torch.Tensor, _) -> torch.Tensor:
     return group_max(maps, pooling_width(layer))
 
-# %% ../../nbs/04b_model.fast_path.ipynb #cell-048
+# %% ../../nbs/04b_model.fast_path.ipynb #cell-063
 FAST_LAYERS:dict[type, Callable] = {
     SteerableConvolution: _run_convolution,
     ResidualBlock: _run_residual,
     enn.PointwiseAvgPoolAntialiased2D: _run_blurred_pooling,
     enn.GroupPooling: _run_group_pooling}
 
-# %% ../../nbs/04b_model.fast_path.ipynb #cell-050
+# %% ../../nbs/04b_model.fast_path.ipynb #cell-065
 def _dropout_behind(norm_followers:list[enn.EquivariantModule]) -> enn.FieldDropout|None:
     "The dropout that follows a norm and its ReLU. Raises `GalaxyError` if there is no ReLU."
     if not norm_followers or not isinstance(norm_followers[0], enn.ReLU):
@@ -219,7 +337,7 @@ def _fast_layer(layer:enn.EquivariantModule) -> Callable:
     known = ", ".join(kind.__name__ for kind in FAST_LAYERS)
     raise GalaxyError(f"no fast path for {type(layer).__name__}; expected norm and ReLU, or one of {known}.")
 
-# %% ../../nbs/04b_model.fast_path.ipynb #cell-052
+# %% ../../nbs/04b_model.fast_path.ipynb #cell-067
 def _run_sequence(
     layers:Iterable[enn.EquivariantModule], # of a steerable network
     maps:torch.Tensor, # (N,C,H,W)
@@ -235,7 +353,7 @@ def _run_sequence(
         else: maps, place = _fast_layer(layer)(layer, maps, filters), place + 1
     return maps
 
-# %% ../../nbs/04b_model.fast_path.ipynb #cell-054
+# %% ../../nbs/04b_model.fast_path.ipynb #cell-069
 def run_layers(
     layers:Iterable[enn.EquivariantModule], # of a steerable network
     maps:torch.Tensor, # (N,C,H,W)
