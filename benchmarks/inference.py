@@ -230,25 +230,24 @@ def main():
         make_pictures(folder / "some", words.different)
         make_pictures(folder / "pictures", words.count, folder / "some")
 
-        def loop(kept, clean):
-            by_itself = {} if kept else {"MALLOC_PERTURB_": "0"}  # changes nothing but that somebody chose
+        def loop(pages, clean):
             return float(
                 subprocess.run(
                     [sys.executable, __file__, "--loop", folder, "--plain", str(words.plain), "--clean", clean],
                     capture_output=True,
                     text=True,
                     check=True,
-                    env=os.environ | by_itself,
+                    env=dict(os.environ, THP_MEM_ALLOC_ENABLE=pages),
                 ).stdout
             )
 
         plain = {
-            name: loop(kept, clean)
-            for name, (kept, clean) in dict(
-                handed_back=(False, "ours"),
-                memory_kept=(True, "ours"),
-                percentile_handed_back=(False, "percentile"),
-                percentile_memory_kept=(True, "percentile"),
+            name: loop(pages, clean)
+            for name, (pages, clean) in dict(
+                small_pages=("0", "ours"),
+                large_pages=("1", "ours"),
+                percentile_small_pages=("0", "percentile"),
+                percentile_large_pages=("1", "percentile"),
             ).items()
         }
         seconds, memory = ours(folder, folder / "pictures", folder / "few.csv", words.workers)
