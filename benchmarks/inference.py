@@ -237,7 +237,7 @@ def main():
                     capture_output=True,
                     text=True,
                     check=True,
-                    env=dict(os.environ, THP_MEM_ALLOC_ENABLE=pages),
+                    env=os.environ | ({"MALLOC_PERTURB_": "0"} if pages == "0" else {}),
                 ).stdout
             )
 

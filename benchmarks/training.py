@@ -166,9 +166,8 @@ def ask(words, way, size, folder, pages="1"):
         words.steps,
         *(["--compile"] if words.compile else []),
     ]
-    done = subprocess.run(
-        list(map(str, command)), capture_output=True, text=True, env=dict(os.environ, THP_MEM_ALLOC_ENABLE=pages)
-    )
+    by_itself = {"MALLOC_PERTURB_": "0"} if pages == "0" else {}  # somebody chose, so glibc stays as it is
+    done = subprocess.run(list(map(str, command)), capture_output=True, text=True, env=os.environ | by_itself)
     if done.returncode:
         sys.exit(done.stderr)
     return json.loads(done.stdout.splitlines()[-1])["seconds"]

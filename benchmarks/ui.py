@@ -13,32 +13,40 @@ import argparse
 import os
 import subprocess
 import tempfile
+import time
 from pathlib import Path
 
 from browser import browser
 from selenium import webdriver
 from selenium.webdriver.common.by import By
-from selenium.webdriver.support.ui import WebDriverWait
 from server import BIN, SMALL, free_port, serving
 
 from galaxy_classifier.data.simulation import simulate_store
 from galaxy_classifier.preprocessing.pipeline import preprocess_store
 
 ROOT = Path(__file__).resolve().parents[1]
+PATIENCE = 90  # seconds without any change
 EXPANDER, CLOSE = "[data-component-id*=runnamecellrenderer]", "[data-component-id='mlflow.assistant.chat_panel.close']"
 
 
 def look(driver, address, trials, picture):
     """Look for what a person would; raises when it does not come."""
 
-    def until(condition):
-        return WebDriverWait(driver, 90).until(condition)
-
     def found(selector):
         return driver.find_elements(By.CSS_SELECTOR, selector)
 
     def text():
-        return driver.find_element(By.TAG_NAME, "body").text
+        return driver.execute_script("return document.body.innerText")
+
+    def until(condition):
+        """Wait as long as the page still changes, and 90 seconds more."""
+        shown, since = None, time.monotonic()
+        while not condition(driver):
+            if text() != shown:
+                shown, since = text(), time.monotonic()
+            if time.monotonic() - since > PATIENCE:
+                raise SystemExit(f"the page has stood still for {PATIENCE} s, and shows:\n{shown[-2000:]}")
+            time.sleep(0.5)
 
     driver.get(f"{address}/#/experiments/1/runs?workflowType=machine_learning&compareRunsMode=CHART")
     until(lambda _: found(EXPANDER))

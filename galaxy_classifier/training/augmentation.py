@@ -33,7 +33,7 @@ def _sample(
     shifts:torch.Tensor, # (N,2), t in half sides
     size:int, # H = W of the result, pixels
 ) -> torch.Tensor: # (N,C,size,size)
-    "Images behind affine maps, bilinear, mirrored at the border."
+    "Images behind affine maps, bilinear, reflected at the border."
     maps = torch.cat([matrices, -(matrices @ shifts[:, :, None])], 2)
     grid = F.affine_grid(maps, (len(images), 1, size, size), align_corners=False)
     return F.grid_sample(images, grid, padding_mode="reflection", align_corners=False)

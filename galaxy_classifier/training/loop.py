@@ -152,7 +152,7 @@ class EpochMetrics:
 @patch
 def to_vector(self:EpochMetrics) -> torch.Tensor: # (4+C²,) float64, on the CPU
     "All counts."
-    return self.counts.cpu().double()
+    return self.counts.to("cpu", torch.float64, copy=True)
 
 # %% ../../nbs/05d_training.loop.ipynb #cell-033
 @patch
