@@ -230,24 +230,25 @@ def main():
         make_pictures(folder / "some", words.different)
         make_pictures(folder / "pictures", words.count, folder / "some")
 
-        def loop(pages, clean):
+        def loop(kept, clean):
+            by_itself = {} if kept else {"MALLOC_PERTURB_": "0"}  # changes nothing but that somebody chose
             return float(
                 subprocess.run(
                     [sys.executable, __file__, "--loop", folder, "--plain", str(words.plain), "--clean", clean],
                     capture_output=True,
                     text=True,
                     check=True,
-                    env=os.environ | ({"MALLOC_PERTURB_": "0"} if pages == "0" else {}),
+                    env=os.environ | by_itself,
                 ).stdout
             )
 
         plain = {
-            name: loop(pages, clean)
-            for name, (pages, clean) in dict(
-                small_pages=("0", "ours"),
-                large_pages=("1", "ours"),
-                percentile_small_pages=("0", "percentile"),
-                percentile_large_pages=("1", "percentile"),
+            name: loop(kept, clean)
+            for name, (kept, clean) in dict(
+                handed_back=(False, "ours"),
+                memory_kept=(True, "ours"),
+                percentile_handed_back=(False, "percentile"),
+                percentile_memory_kept=(True, "percentile"),
             ).items()
         }
         seconds, memory = ours(folder, folder / "pictures", folder / "few.csv", words.workers)

@@ -6,7 +6,8 @@ At 129 px: images a second of an epoch with augmentation, metrics, checkpoint an
 same network on a batch that lies
 ready. At 257 px (and at 129): against the reference recipe's loop written plainly, with each picture augmented by
 Pillow, escnn's own modules and
-`loss.item()` each batch, in small memory pages as escnn runs by itself, and in large ones as this package asks for.
+`loss.item()` each batch, with memory handed back to the system as escnn runs by itself, and kept as this package asks
+for.
 Each way runs in a process of its own,
 in turns; the best turn counts.
 """
@@ -149,7 +150,7 @@ def measure(way, folder, count, size, compiled, steps):
     print(json.dumps(dict(seconds=min(seconds) if way == "bare" else float(np.median(seconds)))))
 
 
-def ask(words, way, size, folder, pages="1"):
+def ask(words, way, size, folder, kept=True):
     """One way in a process of its own."""
     command = [
         sys.executable,
@@ -166,7 +167,7 @@ def ask(words, way, size, folder, pages="1"):
         words.steps,
         *(["--compile"] if words.compile else []),
     ]
-    by_itself = {"MALLOC_PERTURB_": "0"} if pages == "0" else {}  # somebody chose, so glibc stays as it is
+    by_itself = {} if kept else {"MALLOC_PERTURB_": "0"}  # changes nothing but that somebody chose
     done = subprocess.run(list(map(str, command)), capture_output=True, text=True, env=os.environ | by_itself)
     if done.returncode:
         sys.exit(done.stderr)
@@ -196,48 +197,48 @@ def main():
     from galaxy_classifier.training.tracking import git_commit, hardware
 
     ways, best = (
-        [("bare", size, "1") for size in (129, 257)]
-        + [("ours", size, "1") for size in (129, 257)]
-        + [("plain", size, pages) for size in (129, 257) for pages in "01"],
+        [("bare", size, True) for size in (129, 257)]
+        + [("ours", size, True) for size in (129, 257)]
+        + [("plain", size, kept) for size in (129, 257) for kept in (False, True)],
         {},
     )
     with tempfile.TemporaryDirectory() as folder:
         store_of(Path(folder), words.count)
         for turn in range(words.turns):
-            for way, size, pages in ways:
-                seconds = ask(words, way, size, folder, pages)
-                best[way, size, pages] = min(best.get((way, size, pages), np.inf), seconds)
+            for way, size, kept in ways:
+                seconds = ask(words, way, size, folder, kept)
+                best[way, size, kept] = min(best.get((way, size, kept), np.inf), seconds)
                 print(
-                    f"turn {turn + 1}, {way}, {size} px{'' if pages == '1' else ', small pages'}: "
+                    f"turn {turn + 1}, {way}, {size} px{'' if kept else ', memory handed back'}: "
                     f"{seconds:.2f} s for 16 images",
                     file=sys.stderr,
                     flush=True,
                 )
     rows = []
-    for way, size, pages in ways:
+    for way, size, kept in ways:
         row = dict(
             way=way,
             size=size,
-            large_pages=pages == "1",
-            images_per_second=16 / best[way, size, pages],
-            against_ours=best[way, size, pages] / best["ours", size, "1"],
+            memory_kept=kept,
+            images_per_second=16 / best[way, size, kept],
+            against_ours=best[way, size, kept] / best["ours", size, True],
         )
         rows.append(row)
         print(
-            f"{way:6s} {size} px{'' if pages == '1' else ', small pages':14s} {row['images_per_second']:7.1f} "
+            f"{way:6s} {size} px{'' if kept else ', memory handed back':21s} {row['images_per_second']:7.1f} "
             f"images/s; ours is {row['against_ours']:.2f} times as fast"
         )
     for size in (129, 257):
         print(
             f"overhead of everything around the step at {size} px: "
-            f"{100 * (best['ours', size, '1'] / best['bare', size, '1'] - 1):.1f} %"
+            f"{100 * (best['ours', size, True] / best['bare', size, True] - 1):.1f} %"
         )
     if words.output:
         save_json(
             words.output,
             dict(
                 rows=rows,
-                overhead={str(size): best["ours", size, "1"] / best["bare", size, "1"] - 1 for size in (129, 257)},
+                overhead={str(size): best["ours", size, True] / best["bare", size, True] - 1 for size in (129, 257)},
                 compiled=words.compile,
                 batch=16,
                 commit=git_commit(),
