@@ -98,7 +98,7 @@ def to_plain(
 
 # %% ../../nbs/04h_model.export.ipynb #cell-026
 class ExportedNetwork(nn.Module):
-    "Probabilities of each class from stored pixels, and the novelty of the image."
+    "Probabilities of each class from stored pixels, the novelty of the image, and its embedding."
     def __init__(self,
         network:GalaxyNetwork, # trained
         temperature:float=1., # that scores are divided by
@@ -115,11 +115,11 @@ class ExportedNetwork(nn.Module):
     def forward(self,
         images:torch.Tensor, # (N,H,W,3) uint8, any H = W
         asymmetry:torch.Tensor, # (N,K) float32, asymmetry first
-    ) -> tuple[torch.Tensor, torch.Tensor]: # (N,classes), each row sums to 1; (N,), above 1 is unlike the training
-        "Class probabilities, novelty."
-        embedding = self.network.describe(prepare_images(images, self.size), asymmetry)
+    ) -> tuple[torch.Tensor, ...]: # (N,classes), rows sum to 1; (N,), above 1 is unlike the training; (N,D)
+        "Class probabilities, novelty, embedding."
+        embedding = self.network.embed(prepare_images(images, self.size), asymmetry)
         distances = ((embedding@self.whiten)[:, None] - self.means).square().sum(-1)
-        return (self.network.head(embedding)/self.temperature).softmax(1), distances.amin(1).sqrt()
+        return (self.network.head(embedding)/self.temperature).softmax(1), distances.amin(1).sqrt(), embedding
 
 # %% ../../nbs/04h_model.export.ipynb #cell-029
 def _trace(network:ExportedNetwork, image_size:int, measurements:int): # a torch.onnx.ONNXProgram
@@ -134,7 +134,8 @@ def _trace(network:ExportedNetwork, image_size:int, measurements:int): # a torch
         with warnings.catch_warnings():
             warnings.simplefilter("ignore") # about torch's own internals
             return torch.onnx.export(network, inputs, dynamo=True, verbose=False, dynamic_shapes=shapes,
-                                     input_names=["images", "asymmetry"], output_names=["probabilities", "novelty"])
+                                     input_names=["images", "asymmetry"],
+                                     output_names=["probabilities", "novelty", "embedding"])
     finally: logger.setLevel(level)
 
 # %% ../../nbs/04h_model.export.ipynb #cell-030
@@ -147,7 +148,7 @@ def export_onnx(
     temperature:float=1., # see `ExportedNetwork`
     detector:NoveltyDetector|None=None, # likewise
 ) -> Path: # the file
-    "Write an ONNX file: images (N,H,W,3) uint8, asymmetry (N,K) float32 to probabilities (N,classes), novelty (N,)."
+    "Write an ONNX file: images (N,H,W,3) uint8, asymmetry (N,K) to probabilities (N,classes), novelty (N,), embedding."
     network = ExportedNetwork(deepcopy(model), temperature, detector).cpu().eval()
     program = _trace(network, image_size, model.config["measurements"])
     with atomic_path(path) as temporary:

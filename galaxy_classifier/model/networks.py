@@ -236,7 +236,7 @@ class GalaxyNetwork(nn.Module):
         measurements:torch.Tensor, # (N,K) float, asymmetry first
     ) -> torch.Tensor: # (N,classes) scores before the softmax
         "Scores of each class. Raises `GalaxyError` for another size or type, and for NaN or infinite numbers."
-        return self.head(self.describe(images, measurements))
+        return self.head(self.embed(images, measurements))
 
 # %% ../../nbs/04c_model.networks.ipynb #cell-061
 class NonFiniteError(GalaxyError):
@@ -260,7 +260,7 @@ def _check_shape(name:str, values:torch.Tensor, expected:tuple[int, ...]):
 
 # %% ../../nbs/04c_model.networks.ipynb #cell-067
 @patch
-def describe(self:GalaxyNetwork,
+def embed(self:GalaxyNetwork,
     images:torch.Tensor, # (N,3,size,size) float, normalised
     measurements:torch.Tensor, # (N,K) float, asymmetry first
 ) -> torch.Tensor: # (N,C+S)

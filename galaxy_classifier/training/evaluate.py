@@ -51,7 +51,7 @@ def predict_split(
     plain, size = to_plain(network).to(place), network.config["size"]
     loader = make_loader(store, part, batch_size, cleaned=cleaned)
     for images, measurements, labels in progress(loader, label="predict", unit="batches"):
-        descriptions = plain.describe(prepare_images(images.to(place), size), measurements.to(place))
+        descriptions = plain.embed(prepare_images(images.to(place), size), measurements.to(place))
         probabilities = plain.head(descriptions).softmax(1)
         batches.append((labels.numpy(), probabilities.cpu().numpy(), descriptions.cpu().numpy()))
     return Predictions(*map(np.concatenate, zip(*batches, strict=True)))

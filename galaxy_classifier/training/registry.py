@@ -24,7 +24,8 @@ def _signature(): # `mlflow.models.ModelSignature`
     asymmetry = TensorSpec(np.dtype(np.float32), (-1, -1), "asymmetry")
     probabilities = TensorSpec(np.dtype(np.float32), (-1, -1), "probabilities")
     novelty = TensorSpec(np.dtype(np.float32), (-1,), "novelty")
-    return ModelSignature(inputs=Schema([images, asymmetry]), outputs=Schema([probabilities, novelty]))
+    embedding = TensorSpec(np.dtype(np.float32), (-1, -1), "embedding")
+    return ModelSignature(inputs=Schema([images, asymmetry]), outputs=Schema([probabilities, novelty, embedding]))
 
 # %% ../../nbs/05f_training.registry.ipynb #cell-009
 def _save_model(
