@@ -6,6 +6,7 @@
 __all__ = ['predict_catalogue', 'predict', 'galaxy_predict']
 
 # %% ../../nbs/07d_inference.catalogue.ipynb #cell-003
+import hashlib
 import json
 import shutil
 from collections import Counter
@@ -21,7 +22,7 @@ from fastcore.basics import patch
 from joblib import cpu_count
 from PIL import Image
 
-from ..core import GalaxyError, atomic_path, lock_path, progress
+from ..core import GalaxyError, atomic_path, lock_path, progress, save_json
 from ..data.cutouts import CutoutService
 from ..data.images import report_resized
 from ..data.store import Store
@@ -57,13 +58,14 @@ def predict_rows(
     model:str, # path of the ONNX file
     skip_bad:bool, # leave out images that cannot be read?
     start:int, stop:int, # rows of the list
+    embeddings:bool=False, # give the piece a column of them?
 ) -> tuple[int, int]: # the same rows
     "Classify some rows of a list, and write the piece."
     if not folder.is_dir():
         raise GalaxyError(f"{folder} cannot be seen from here. All workers of a cluster must share "
                           "the file system of the images, the model and the output.")
     images = ImageList(folder).read(start, stop)
-    table, left_out, sides = classify_rows(cached_classifier(model), images, skip_bad)
+    table, left_out, sides = classify_rows(cached_classifier(model), images, skip_bad, embeddings)
     _write_piece(_piece_path(folder, start), table, dict(left_out=left_out, sides=sides))
     return start, stop
 
@@ -76,8 +78,9 @@ class PredictionJob:
         images:str|Path|list[str|Path]|Store|pd.DataFrame, # see `list_images`
         service:CutoutService, # for positions
         skip_bad:bool, # leave out images that cannot be read?
+        embeddings:bool=False, # write them too?
     ):
-        self.output, self.classifier, self.skip_bad = output, classifier, skip_bad
+        self.output, self.classifier, self.skip_bad, self.embeddings = output, classifier, skip_bad, embeddings
         self.folder = output.absolute().with_name(f".{output.name}.part")
         self._begin(images, output.with_name(f"{output.stem}_cutouts"), service)
         self.list = ImageList(self.folder)
@@ -98,6 +101,7 @@ def _begin(self: PredictionJob, images: object, cutouts: Path, service: CutoutSe
         shutil.rmtree(fresh)
         raise
     plan = dict(model=self.classifier.notes["digest"], images=listed.digest, skip_bad=self.skip_bad)
+    if self.embeddings: plan["embeddings"] = True
     self.ledger = Ledger(self.folder/"ledger.jsonl", plan)
     if not self.ledger.begun:
         shutil.rmtree(self.folder, ignore_errors=True)
@@ -111,7 +115,8 @@ def _begin(self: PredictionJob, images: object, cutouts: Path, service: CutoutSe
 def run(self: PredictionJob, workers: int, scheduler: str|None = None) -> None:
     "Classify what is left, in processes or on a Dask cluster."
     left = self.ledger.rows_left(len(self.list), max(CHUNK, self.list.step))
-    work = partial(predict_rows, self.folder, str(self.classifier.path.absolute()), self.skip_bad)
+    work = partial(predict_rows, self.folder, str(self.classifier.path.absolute()), self.skip_bad,
+                   embeddings=self.embeddings)
     workers = min(workers, len(left)) or 1 # a process takes seconds to start
     rows = self._finished_rows(run_chunks(work, left, workers, scheduler))
     for _ in progress(rows, sum(stop - start for start, stop in left), "predict", "images"): pass
@@ -139,24 +144,61 @@ def _tables(self: PredictionJob) -> Iterator[pd.DataFrame]:
     "Tables of the pieces, in order."
     for start, _ in sorted(self.ledger.results):
         table = pd.read_parquet(_piece_path(self.folder, start))
+        if self.embeddings: table.attrs["embedding_model"] = self.classifier.notes["digest"]
         if len(table): yield table
 
 def _write_csv(path: Path, tables: Iterator[pd.DataFrame]) -> None:
     "Join tables into a CSV file."
     for number, table in enumerate(tables):
+        table = table.drop(columns="embedding", errors="ignore")
         table.to_csv(path, index=False, mode="a" if number else "w", header=not number, float_format="%.6f")
 
 # %% ../../nbs/07d_inference.catalogue.ipynb #cell-027
+def _to_arrow(table: pd.DataFrame) -> pa.Table:
+    "A table for Parquet, where all embeddings have one length; its attributes travel with it."
+    if "embedding" not in table: return pa.Table.from_pandas(table, preserve_index=False)
+    embeddings = np.stack(table["embedding"])
+    column = pa.FixedSizeListArray.from_arrays(embeddings.ravel(), embeddings.shape[1])
+    others = pa.Table.from_pandas(table.drop(columns="embedding"), preserve_index=False)
+    return others.append_column("embedding", column)
+
 def _write_parquet(path: Path, tables: Iterator[pd.DataFrame]) -> None:
     "Join tables into a Parquet file, a row group for each."
     writer = None
     for table in tables:
-        rows = pa.Table.from_pandas(table, preserve_index=False)
+        rows = _to_arrow(table)
         writer = writer or pq.ParquetWriter(path, rows.schema)
         writer.write_table(rows)
     if writer: writer.close()
 
-# %% ../../nbs/07d_inference.catalogue.ipynb #cell-029
+# %% ../../nbs/07d_inference.catalogue.ipynb #cell-030
+def embedding_paths(
+    table:Path, # .csv
+) -> tuple[Path, Path]: # of the array (N,D); of the note
+    "Where the embeddings of a CSV file lie."
+    array, note = (table.with_name(f"{table.stem}_embeddings.{suffix}") for suffix in ("npy", "json"))
+    return array, note
+
+def file_digest(
+    path:Path, # any file
+) -> str: # SHA-256 in hexadecimal
+    "What a table is known by."
+    with open(path, "rb") as file: return hashlib.file_digest(file, "sha256").hexdigest()
+
+# %% ../../nbs/07d_inference.catalogue.ipynb #cell-032
+@patch
+def _write_embeddings(self: PredictionJob, count: int, table: Path) -> None:
+    "Write the embeddings of so many images, piece by piece, and the note that ties them to a table."
+    array, note = embedding_paths(self.output)
+    with atomic_path(array) as temporary, open(temporary, "wb") as file:
+        for number, piece in enumerate(self._tables()):
+            rows = np.stack(piece["embedding"])
+            header = dict(descr=rows.dtype.str, fortran_order=False, shape=(count, rows.shape[1]))
+            if not number: np.lib.format.write_array_header_1_0(file, header)
+            file.write(rows.tobytes())
+    save_json(note, dict(embedding_model=self.classifier.notes["digest"], table=file_digest(table)))
+
+# %% ../../nbs/07d_inference.catalogue.ipynb #cell-033
 @patch
 def join(self: PredictionJob) -> Counter: # images of each class
     "Write the output in one step. Raises `GalaxyError` when no image could be read."
@@ -166,11 +208,13 @@ def join(self: PredictionJob) -> Counter: # images of each class
     if not counts:
         shutil.rmtree(self.folder)
         raise GalaxyError(f"none of {len(self.list)} images could be read. Is {self.list.source} what you meant?")
-    write = _write_csv if self.output.suffix.lower() == ".csv" else _write_parquet
-    with atomic_path(self.output) as temporary: write(temporary, self._tables())
+    is_csv = self.output.suffix.lower() == ".csv"
+    with atomic_path(self.output) as temporary: # which stands there when all else does
+        (_write_csv if is_csv else _write_parquet)(temporary, self._tables())
+        if is_csv and self.embeddings: self._write_embeddings(counts.total(), temporary)
     return counts
 
-# %% ../../nbs/07d_inference.catalogue.ipynb #cell-032
+# %% ../../nbs/07d_inference.catalogue.ipynb #cell-036
 def _check_output(output: Path, workers: int, force: bool) -> None:
     "Raises `GalaxyError` for an output or a number of processes that cannot be."
     if output.suffix.lower() not in (".csv", ".parquet", ".pq"):
@@ -179,7 +223,7 @@ def _check_output(output: Path, workers: int, force: bool) -> None:
         raise GalaxyError(f"{output} exists already. Give --force to replace it, or another --output.")
     if workers < 1: raise GalaxyError(f"workers {workers} given. Give 1 or more.")
 
-# %% ../../nbs/07d_inference.catalogue.ipynb #cell-034
+# %% ../../nbs/07d_inference.catalogue.ipynb #cell-038
 def predict_catalogue(
     images:str|Path|list[str|Path]|Store|pd.DataFrame, # files, folders, globs; or one table, HDF5 file or store
     model:str|Path, # model.onnx, the directory of a run, or models:/NAME@ALIAS
@@ -189,20 +233,22 @@ def predict_catalogue(
     scheduler:str|None=None, # tcp://host:port of a Dask cluster that works instead
     force:bool=False, # replace an output that is there?
     service:CutoutService|None=None, # where images at positions come from
+    embeddings:bool=False, # a column of Parquet, or OUTPUT_embeddings.npy beside CSV
 ) -> Counter: # images of each class
     "Classify images into a table, or resume it. Raises `GalaxyError` before any work for what cannot be right."
     output = Path(output)
     _check_output(output, workers, force)
     classifier = load(model)
+    if embeddings: classifier.check_embeds()
     with lock_path(output):
-        job = PredictionJob(output, classifier, images, service or CutoutService(), skip_bad)
+        job = PredictionJob(output, classifier, images, service or CutoutService(), skip_bad, embeddings)
         job.run(workers, scheduler)
         counts = job.join()
         job.report()
         shutil.rmtree(job.folder)
     return counts
 
-# %% ../../nbs/07d_inference.catalogue.ipynb #cell-037
+# %% ../../nbs/07d_inference.catalogue.ipynb #cell-041
 def predict(
     images:str|Path|Store|pd.DataFrame|np.ndarray|Image.Image|list, # files, folders, globs, a table, a store, arrays
     model:Classifier|str|Path|None=None, # from `load`, or see there
@@ -221,7 +267,7 @@ def predict(
     if Path(output).suffix.lower() != ".csv": return pd.read_parquet(output)
     return pd.read_csv(output, keep_default_na=False)
 
-# %% ../../nbs/07d_inference.catalogue.ipynb #cell-041
+# %% ../../nbs/07d_inference.catalogue.ipynb #cell-047
 def _position_table(ra: float|None, dec: float|None, images: list) -> pd.DataFrame|None:
     "A table with one position; None for images. Raises `GalaxyError` for both, and for half a position."
     if (ra is None) != (dec is None) or (ra is not None and len(images)):
@@ -229,7 +275,7 @@ def _position_table(ra: float|None, dec: float|None, images: list) -> pd.DataFra
                           "Give images, or one position with both --ra and --dec.")
     return None if ra is None else pd.DataFrame(dict(id=[f"{ra:.6f}{dec:+.6f}"], ra=ra, dec=dec))
 
-# %% ../../nbs/07d_inference.catalogue.ipynb #cell-043
+# %% ../../nbs/07d_inference.catalogue.ipynb #cell-049
 def galaxy_predict(
     images:list[str]=(), # images, folders, a glob in quotes; or one table (path, or ra and dec), HDF5 file or store
     /,
@@ -242,11 +288,12 @@ def galaxy_predict(
     force:bool=False, # replace an output that is there
     workers:int=None, # processes; as many as there are cores if not given
     scheduler:str=None, # tcp://host:port of a Dask cluster that works instead; it must see images, model and output
+    embeddings:bool=False, # for galaxy-find: a column of Parquet, or OUTPUT_embeddings.npy beside CSV
 ):
     "Classify images of galaxies: class, calibrated probabilities, asymmetry, flags. The same command resumes."
     position, workers = _position_table(ra, dec, images), cpu_count() if workers is None else workers
     counts = predict_catalogue(images if position is None else position, model, output, skip_bad, workers, scheduler,
-                               force, CutoutService(layer=layer))
+                               force, CutoutService(layer=layer), embeddings)
     print(f"{output}: {counts.total()} images")
     for name, count in counts.most_common():
         print(f"{count:6d}  {name}")

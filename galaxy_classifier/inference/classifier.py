@@ -20,6 +20,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from fastcore.basics import patch
+from onnx import numpy_helper
 from PIL import Image
 
 from ..core import GalaxyError, progress
@@ -58,6 +59,7 @@ class Classifier:
         self.classes, self.image_size = self.notes["classes"], self.notes["image_size"]
         self.cleaned = self.notes["cleaned"] # was it trained on images without stars?
         self.parameters = PreprocessingParameters.from_dict(self.notes["preprocessing"])
+        self.outputs = {value.name for value in model.graph.output}
         self.session = open_network(model, threads)
 
     def __repr__(self):
@@ -99,7 +101,7 @@ def __call__(self:Classifier,
 ) -> tuple[np.ndarray, np.ndarray]: # (N,C) float32, each row sums to 1; (N,) float32
     "Calibrated probabilities of each class, and novelty: above 1 is farther from all training images than usual."
     feeds = dict(images=np.asarray(images), asymmetry=np.asarray(measurements, np.float32))
-    return tuple(self.session.run(None, feeds))
+    return tuple(self.session.run(["probabilities", "novelty"], feeds))
 
 # %% ../../nbs/07c_inference.classifier.ipynb #cell-027
 @lru_cache(2)
@@ -213,10 +215,12 @@ def predict_one(self:Classifier,
 CHUNK = 128 # images that are held at once
 BATCH = 4 # images through the network at once: more only take memory, and processes disturb one another
 
-def _run_batches(classifier: Classifier, images: list[np.ndarray], measurements: list[np.ndarray]) -> list[np.ndarray]:
-    "Probabilities (N,C) and novelty (N,) of prepared images."
+def _run_batches(classifier: Classifier, images: list[np.ndarray], measurements: list[np.ndarray],
+                 embeddings: bool = False) -> list[np.ndarray]:
+    "Probabilities (N,C) and novelty (N,) of prepared images, and their embeddings (N,D) where they are wanted."
+    run = classifier.classify_and_embed if embeddings else classifier
     slices = [slice(start, start + BATCH) for start in range(0, len(images), BATCH)]
-    parts = [classifier(np.stack(images[rows]), np.stack(measurements[rows])) for rows in slices]
+    parts = [run(np.stack(images[rows]), np.stack(measurements[rows])) for rows in slices]
     return [np.concatenate(part) for part in zip(*parts, strict=True)]
 
 # %% ../../nbs/07c_inference.classifier.ipynb #cell-055
@@ -238,6 +242,7 @@ def classify_rows(
     classifier:Classifier, # of the model
     images:Iterable[tuple[str, np.ndarray|GalaxyError]], # name and image, or what is wrong with it, as `ImageList.read`
     skip_bad:bool, # leave out what cannot be read?
+    embeddings:bool=False, # give the table a column of them?
 ) -> tuple[pd.DataFrame, list[str], Counter]: # the table; what was left out; sides in pixels
     "Classify some images. Raises `GalaxyError` for one that cannot be read."
     names, prepared, measurements, left_out, sides = [], [], [], [], Counter()
@@ -252,9 +257,11 @@ def classify_rows(
         measurements.append(measured)
         sides[len(image)] += 1
     if not names: return pd.DataFrame(), left_out, sides
-    probabilities, novelty = _run_batches(classifier, prepared, measurements)
+    probabilities, novelty, *embedded = _run_batches(classifier, prepared, measurements, embeddings)
     flags = [_all_flags(*pair) for pair in zip(prepared, novelty, strict=True)]
-    return _table(classifier.classes, names, measurements, flags, probabilities, novelty), left_out, sides
+    table = _table(classifier.classes, names, measurements, flags, probabilities, novelty)
+    if embeddings: table["embedding"] = list(embedded[0])
+    return table, left_out, sides
 
 # %% ../../nbs/07c_inference.classifier.ipynb #cell-059
 def report_left_out(
@@ -284,6 +291,47 @@ def predict(self:Classifier,
     return pd.concat(tables, ignore_index=True)
 
 # %% ../../nbs/07c_inference.classifier.ipynb #cell-067
+@patch
+def check_embeds(self:Classifier):
+    "Raises `GalaxyError` for a file that was exported before embeddings were an output."
+    if "embedding" in self.outputs: return
+    raise GalaxyError(f"{self.path} gives no embeddings: an earlier version exported it. Export the model again.")
+
+@patch
+def classify_and_embed(self:Classifier,
+    images:np.ndarray, # (N,image_size,image_size,3) uint8, from `prepare`
+    measurements:np.ndarray, # (N,K) float32, likewise
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]: # (N,C), (N,), as a call gives them; (N,D) float32
+    "Probabilities, novelty and embeddings, from one pass through the network."
+    self.check_embeds()
+    feeds = dict(images=np.asarray(images), asymmetry=np.asarray(measurements, np.float32))
+    return tuple(self.session.run(["probabilities", "novelty", "embedding"], feeds))
+
+# %% ../../nbs/07c_inference.classifier.ipynb #cell-070
+@patch
+def embed(self:Classifier,
+    images:str|Path|Store|pd.DataFrame|np.ndarray|Image.Image|list, # as for `predict`
+) -> np.ndarray: # (N,D) float32
+    "What the network decides by. Raises `GalaxyError` for what is no image, and for files without embeddings."
+    self.check_embeds()
+    with tempfile.TemporaryDirectory() as folder:
+        listed = open_images(images, Path(folder), self.classes, Path(folder)/"cutouts")
+        starts = range(0, len(listed), CHUNK)
+        if len(starts) > 1: starts = progress(starts, label="embed", unit="chunks")
+        parts = [classify_rows(self, listed.read(start, start + CHUNK), False, embeddings=True)[0] for start in starts]
+    return np.stack(pd.concat(parts)["embedding"])
+
+# %% ../../nbs/07c_inference.classifier.ipynb #cell-074
+@patch
+def whiten(self:Classifier,
+    embeddings:np.ndarray, # (N,D), from `embed`
+) -> np.ndarray: # (N,D) float32, between which distances have the unit of the novelty
+    "Embeddings that vary equally in all directions within a class; unchanged if the file does not measure novelty."
+    weights = {tensor.name: tensor for tensor in read_onnx(self.path)[0].graph.initializer}
+    matrix = numpy_helper.to_array(weights["whiten"])
+    return np.asarray(embeddings, np.float32)@(matrix if matrix.any() else np.eye(len(matrix), dtype=np.float32))
+
+# %% ../../nbs/07c_inference.classifier.ipynb #cell-078
 def load(
     model:str|Path|None=None, # model.onnx, the directory of a run, or models:/NAME@ALIAS
 ) -> Classifier:
@@ -292,7 +340,7 @@ def load(
         raise GalaxyError("The package has no weights of its own yet. Give the folder of a run, or its model.onnx.")
     return Classifier(model)
 
-# %% ../../nbs/07c_inference.classifier.ipynb #cell-069
+# %% ../../nbs/07c_inference.classifier.ipynb #cell-080
 def classify(
     image:str|Path|np.ndarray|Image.Image, # one image: a file, (H,W,3) uint8, or an image of Pillow
     model:Classifier|str|Path|None=None, # from `load`, or see there
