@@ -91,7 +91,9 @@ def main():
         if "torch" in there or "escnn" in there:
             sys.exit(f"[predict] brings torch or escnn:\n{there}")
         make_pictures(folder, 12)
-        print(call(few / "galaxy-predict", "pictures", "--model", "model.onnx", "--output", "classes.csv", cwd=folder))
+        model = "--model", "model.onnx"
+        print(call(few / "galaxy-predict", "pictures", *model, "--output", "classes.csv", "--embeddings", cwd=folder))
+        print(call(few / "galaxy-find", "--like", "pictures/00003.jpg", "classes.csv", *model, cwd=folder))
         print(f"[predict] classifies with {len(there.splitlines()) - 2} packages, without torch and escnn")
 
 
