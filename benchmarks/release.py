@@ -6,20 +6,23 @@ Builds both from a copy of the files that git knows, asks `twine check`, install
 source distribution over it, and asks
 each for `galaxy-demo --help`; installs the source distribution with [predict] only into another environment, and
 classifies pictures there, without torch
-and escnn. Exits with 1 when something fails.
+and escnn, and with the weights of the package where the tree holds some. Exits with 1 when something fails.
 """
 
 import argparse
 import os
 import subprocess
 import sys
+import tarfile
 import tempfile
+import zipfile
 from pathlib import Path
 
 from kill import make_pictures
 from server import BIN
 
 ROOT = Path(__file__).resolve().parents[1]
+WEIGHTS = "galaxy_classifier/weights/galaxy10.onnx"
 
 
 def call(*words, **how):
@@ -47,6 +50,27 @@ def install(folder, wanted):
         env=links,
     )
     return folder / "bin"
+
+
+def holds_weights(file):
+    """Does a wheel or a source distribution hold the classifier of the package?"""
+    with zipfile.ZipFile(file) if file.suffix == ".whl" else tarfile.open(file) as archive:
+        names = archive.namelist() if file.suffix == ".whl" else archive.getnames()
+    return any(name.endswith(WEIGHTS) for name in names)
+
+
+def without_model(there, folder, files):
+    """Classify with the network in the package; where the tree has none, the command must say so."""
+    expected = (folder / "tree" / WEIGHTS).is_file()
+    if any(holds_weights(file) != expected for file in files):
+        sys.exit(f"{WEIGHTS} is in the tree: {expected}; in the files: {[holds_weights(file) for file in files]}")
+    words = [there / "galaxy-predict", "pictures", "--limit", "3", "--output", "box.csv"]
+    done = subprocess.run(list(map(str, words)), cwd=folder, capture_output=True, text=True)
+    if expected and done.returncode == 0 and "box.csv: 3 images" in done.stdout:
+        return "the network in the package classifies"
+    if not expected and done.returncode == 1 and "lacks its weights" in done.stderr:
+        return "the tree has no weights, and galaxy-predict says so"
+    sys.exit(f"galaxy-predict without --model: {done.stdout}{done.stderr}")
 
 
 def main():
@@ -95,6 +119,7 @@ def main():
         print(call(few / "galaxy-predict", "pictures", *model, "--output", "classes.csv", "--embeddings", cwd=folder))
         print(call(few / "galaxy-find", "--like", "pictures/00003.jpg", "classes.csv", *model, cwd=folder))
         print(f"[predict] classifies with {len(there.splitlines()) - 2} packages, without torch and escnn")
+        print(without_model(few, folder, files))
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ from werkzeug.exceptions import HTTPException
 
 from ..core import GalaxyError
 from ..data.images import IMAGE_SUFFIXES, read_image, resize_image
-from .classifier import FLAGS, Classifier, image_url
+from .classifier import FLAGS, Classifier, image_url, load
 
 # %% ../../nbs/07e_inference.app.ipynb #cell-008
 GRID = 9 # places of the cover in each direction
@@ -206,13 +206,14 @@ def make_app(
 
 # %% ../../nbs/07e_inference.app.ipynb #cell-035
 def galaxy_app(
-    model:str="runs/latest", # model.onnx, a directory of galaxy-train, or models:/galaxy-classifier@production
+    model:str=None, # model.onnx, a directory of galaxy-train, models:/NAME@ALIAS; the package's own if not given
     port:int=8000, # of this machine
 ):
     "A page on this machine to try images on; Ctrl-C ends it."
     if not 0 < port < 65536: raise GalaxyError(f"port {port} given. Give 1 to 65535.")
-    app = make_app(Classifier(model))
-    print(f"Open http://127.0.0.1:{port} (Ctrl-C ends it)", flush=True)
+    classifier = load(model)
+    app = make_app(classifier)
+    print(f"model: {classifier.origin}\nOpen http://127.0.0.1:{port} (Ctrl-C ends it)", flush=True)
     limits = dict(threads=2*AT_ONCE + 8, max_request_body_size=(LIMIT + 1)*2**20)
     try: serve(app, host="127.0.0.1", port=port, ident=None, **limits)
     except OSError as error:

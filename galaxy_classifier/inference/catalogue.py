@@ -10,7 +10,7 @@ import hashlib
 import json
 import shutil
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import partial
 from pathlib import Path
 
@@ -36,6 +36,7 @@ from galaxy_classifier.inference.classifier import (
 )
 from .inputs import ImageList, list_images
 from ..jobs import Ledger, run_chunks
+from ..model.probabilities import Prior
 
 # %% ../../nbs/07d_inference.catalogue.ipynb #cell-009
 def _write_piece(path: Path, table: pd.DataFrame, note: dict) -> None:
@@ -59,13 +60,14 @@ def predict_rows(
     skip_bad:bool, # leave out images that cannot be read?
     start:int, stop:int, # rows of the list
     embeddings:bool=False, # give the piece a column of them?
+    prior:Prior|None=None, # as trained if not given
 ) -> tuple[int, int]: # the same rows
     "Classify some rows of a list, and write the piece."
     if not folder.is_dir():
         raise GalaxyError(f"{folder} cannot be seen from here. All workers of a cluster must share "
                           "the file system of the images, the model and the output.")
     images = ImageList(folder).read(start, stop)
-    table, left_out, sides = classify_rows(cached_classifier(model), images, skip_bad, embeddings)
+    table, left_out, sides = classify_rows(cached_classifier(model), images, skip_bad, embeddings, prior)
     _write_piece(_piece_path(folder, start), table, dict(left_out=left_out, sides=sides))
     return start, stop
 
@@ -79,10 +81,13 @@ class PredictionJob:
         service:CutoutService, # for positions
         skip_bad:bool, # leave out images that cannot be read?
         embeddings:bool=False, # write them too?
+        limit:int|None=None, # only the first images of the list
+        prior:Prior|None=None, # as trained if not given
     ):
         self.output, self.classifier, self.skip_bad, self.embeddings = output, classifier, skip_bad, embeddings
+        self.prior = prior or classifier.prior()
         self.folder = output.absolute().with_name(f".{output.name}.part")
-        self._begin(images, output.with_name(f"{output.stem}_cutouts"), service)
+        self._begin(images, output.with_name(f"{output.stem}_cutouts"), service, limit)
         self.list = ImageList(self.folder)
 
     def __repr__(self):
@@ -91,16 +96,17 @@ class PredictionJob:
 
 # %% ../../nbs/07d_inference.catalogue.ipynb #cell-017
 @patch
-def _begin(self: PredictionJob, images: object, cutouts: Path, service: CutoutService) -> None:
+def _begin(self: PredictionJob, images: object, cutouts: Path, service: CutoutService, limit: int|None) -> None:
     "Resume earlier work if it is the same, or begin."
     fresh = self.folder.with_name(f"{self.folder.name}.new")
     shutil.rmtree(fresh, ignore_errors=True)
     fresh.mkdir(parents=True)
-    try: listed = list_images(images, fresh, self.classifier.classes, cutouts, service, self.skip_bad)
+    try: listed = list_images(images, fresh, self.classifier.classes, cutouts, service, self.skip_bad, limit)
     except BaseException:
         shutil.rmtree(fresh)
         raise
-    plan = dict(model=self.classifier.notes["digest"], images=listed.digest, skip_bad=self.skip_bad)
+    prior = [self.prior.name, *self.prior.weights.tolist()]
+    plan = dict(model=self.classifier.notes["digest"], images=listed.digest, skip_bad=self.skip_bad, prior=prior)
     if self.embeddings: plan["embeddings"] = True
     self.ledger = Ledger(self.folder/"ledger.jsonl", plan)
     if not self.ledger.begun:
@@ -116,7 +122,7 @@ def run(self: PredictionJob, workers: int, scheduler: str|None = None) -> None:
     "Classify what is left, in processes or on a Dask cluster."
     left = self.ledger.rows_left(len(self.list), max(CHUNK, self.list.step))
     work = partial(predict_rows, self.folder, str(self.classifier.path.absolute()), self.skip_bad,
-                   embeddings=self.embeddings)
+                   embeddings=self.embeddings, prior=self.prior)
     workers = min(workers, len(left)) or 1 # a process takes seconds to start
     rows = self._finished_rows(run_chunks(work, left, workers, scheduler))
     for _ in progress(rows, sum(stop - start for start, stop in left), "predict", "images"): pass
@@ -204,7 +210,7 @@ def join(self: PredictionJob) -> Counter: # images of each class
     "Write the output in one step. Raises `GalaxyError` when no image could be read."
     counts = Counter()
     for table in self._tables():
-        counts.update(table["class"])
+        counts.update(table.get("class", ["galaxy"]*len(table))) # none where votes are predicted
     if not counts:
         shutil.rmtree(self.folder)
         raise GalaxyError(f"none of {len(self.list)} images could be read. Is {self.list.source} what you meant?")
@@ -226,7 +232,7 @@ def _check_output(output: Path, workers: int, force: bool) -> None:
 # %% ../../nbs/07d_inference.catalogue.ipynb #cell-038
 def predict_catalogue(
     images:str|Path|list[str|Path]|Store|pd.DataFrame, # files, folders, globs; or one table, HDF5 file or store
-    model:str|Path, # model.onnx, the directory of a run, or models:/NAME@ALIAS
+    model:Classifier|str|Path|None, # from `load`, or see there
     output:str|Path, # .csv or .parquet
     skip_bad:bool=False, # leave out images that cannot be read
     workers:int=1, # processes
@@ -234,14 +240,17 @@ def predict_catalogue(
     force:bool=False, # replace an output that is there?
     service:CutoutService|None=None, # where images at positions come from
     embeddings:bool=False, # a column of Parquet, or OUTPUT_embeddings.npy beside CSV
+    limit:int|None=None, # only the first images of the list
+    prior:str|Path|Mapping|pd.DataFrame="trained", # see `make_prior`
 ) -> Counter: # images of each class
     "Classify images into a table, or resume it. Raises `GalaxyError` before any work for what cannot be right."
     output = Path(output)
     _check_output(output, workers, force)
     classifier = load(model)
+    prior = classifier.prior(prior)
     if embeddings: classifier.check_embeds()
     with lock_path(output):
-        job = PredictionJob(output, classifier, images, service or CutoutService(), skip_bad, embeddings)
+        job = PredictionJob(output, classifier, images, service or CutoutService(), skip_bad, embeddings, limit, prior)
         job.run(workers, scheduler)
         counts = job.join()
         job.report()
@@ -256,14 +265,16 @@ def predict(
     skip_bad:bool=False, # leave out images that cannot be read
     workers:int=1, # processes, with an output
     force:bool=False, # replace an output that is there?
-) -> pd.DataFrame: # id, class, probability, asymmetry, novelty, flags, and p_… for each class
+    limit:int|None=None, # only the first images of the list
+    prior:str|Path|Mapping|pd.DataFrame="trained", # see `make_prior`
+) -> pd.DataFrame: # id, class, probability, asymmetry, novelty, flags, prior, and p_… for each class
     "Classify images. Raises `GalaxyError` for what is no image, and for arrays with an output."
-    classifier = model if isinstance(model, Classifier) else load(model)
-    if output is None: return classifier.predict(images, skip_bad)
+    classifier = load(model)
+    if output is None: return classifier.predict(images, skip_bad, limit, prior)
     items = images if isinstance(images, (list, tuple)) else [images]
     if not all(isinstance(item, (str, Path, Store, pd.DataFrame)) for item in items):
         raise GalaxyError("images in memory cannot be resumed. Leave out output, and save the table that you get.")
-    predict_catalogue(images, classifier.path, output, skip_bad, workers, force=force)
+    predict_catalogue(images, classifier, output, skip_bad, workers, force=force, limit=limit, prior=prior)
     if Path(output).suffix.lower() != ".csv": return pd.read_parquet(output)
     return pd.read_csv(output, keep_default_na=False)
 
@@ -279,11 +290,13 @@ def _position_table(ra: float|None, dec: float|None, images: list) -> pd.DataFra
 def galaxy_predict(
     images:list[str]=(), # images, folders, a glob in quotes; or one table (path, or ra and dec), HDF5 file or store
     /,
-    model:str="runs/latest", # model.onnx, a directory of galaxy-train, or models:/galaxy-classifier@production
+    model:str=None, # model.onnx, a directory of galaxy-train, models:/NAME@ALIAS; the package's own if not given
     output:Path=Path("classes.csv"), # the table to write, .csv or .parquet
     ra:float=None, # degrees; one position instead of images: its image is fetched
     dec:float=None, # degrees
     layer:str=CutoutService.layer, # data release that images at positions come from
+    limit:int=None, # classify only the first images of the list
+    prior:str="trained", # proportions of the classes: trained, balanced, galaxy10, or a CSV table of class and count
     skip_bad:bool=False, # leave out images that cannot be read
     force:bool=False, # replace an output that is there
     workers:int=None, # processes; as many as there are cores if not given
@@ -292,8 +305,10 @@ def galaxy_predict(
 ):
     "Classify images of galaxies: class, calibrated probabilities, asymmetry, flags. The same command resumes."
     position, workers = _position_table(ra, dec, images), cpu_count() if workers is None else workers
-    counts = predict_catalogue(images if position is None else position, model, output, skip_bad, workers, scheduler,
-                               force, CutoutService(layer=layer), embeddings)
+    classifier = load(model)
+    print(f"model: {classifier.origin}; prior: {classifier.prior(prior).name}", flush=True)
+    counts = predict_catalogue(images if position is None else position, classifier, output, skip_bad, workers,
+                               scheduler, force, CutoutService(layer=layer), embeddings, limit, prior)
     print(f"{output}: {counts.total()} images")
     for name, count in counts.most_common():
         print(f"{count:6d}  {name}")

@@ -12,9 +12,10 @@ import io
 import itertools
 import tempfile
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from importlib.resources import files
 from pathlib import Path
 
 import numpy as np
@@ -30,6 +31,7 @@ from ..data.store import Store
 from .inputs import open_images
 from .ncnn_backend import open_network
 from ..model.onnx_file import read_onnx
+from ..model.probabilities import Prior, make_prior, temper, training_shares
 from ..preprocessing.photometry import border_counts, counted_median, find_galaxy
 from ..preprocessing.star_removal import PreprocessingParameters, preprocess_image
 from ..preprocessing.stars import downsample
@@ -44,7 +46,10 @@ def find_classifier_file(
         return find_model_file(source, "model.onnx")
     return Path(source)/"model.onnx" if Path(source).is_dir() else Path(source)
 
-# %% ../../nbs/07c_inference.classifier.ipynb #cell-014
+# %% ../../nbs/07c_inference.classifier.ipynb #cell-015
+WEIGHTS = Path(str(files("galaxy_classifier")))/"weights"/"galaxy10.onnx" # of the classifier in the package
+
+# %% ../../nbs/07c_inference.classifier.ipynb #cell-016
 class Classifier:
     "A trained network, read from an exported file alone."
     def __init__(self,
@@ -60,30 +65,43 @@ class Classifier:
         self.cleaned = self.notes["cleaned"] # was it trained on images without stars?
         self.parameters = PreprocessingParameters.from_dict(self.notes["preprocessing"])
         self.outputs = {value.name for value in model.graph.output}
+        self.training = training_shares(self.notes.get("class_counts"), self.classes) # share of each class
         self.session = open_network(model, threads)
 
     def __repr__(self):
-        return f"Classifier({str(self.path)!r}, {len(self.classes)} classes, images of {self.image_size} px)"
+        named = f"{len(self.classes)} {'questions' if self.predicts_votes else 'classes'}"
+        return f"Classifier({self.origin!r}, {named}, images of {self.image_size} px)"
 
-# %% ../../nbs/07c_inference.classifier.ipynb #cell-017
+    @property
+    def predicts_votes(self) -> bool: return "questions" in self.notes.get("target", {})
+
+    @property
+    def origin(self) -> str:
+        "What the network is called, and where it lies."
+        place = "in the package" if self.path == WEIGHTS else str(self.path)
+        return f"{self.notes['name']} ({place})" if "name" in self.notes else place
+
+# %% ../../nbs/07c_inference.classifier.ipynb #cell-019
 @patch
 def _repr_html_(self:Classifier) -> str:
     "A table: classes, size, temperature, and where the network comes from."
     network = self.notes.get("config", {})
     rows = {
-        "file": self.path,
+        "model": self.origin,
+        "credit": self.notes.get("credit", "unknown"),
         "classes": ", ".join(self.classes),
         "images": f"{self.image_size} px, {'stars removed' if self.cleaned else 'with their stars'}",
         "measurements": ", ".join(self.parameters.measurements),
         "temperature": f"{self.notes['temperature']:.2f}",
         "network": ", ".join(f"{key} {network[key]}" for key in ("name", "group", "size") if key in network),
         "trained on data": self.notes.get("data", "unknown"),
+        "training classes": "unequal" if np.ptp(self.training) else "balanced",
         "with code of commit": self.notes.get("commit", "unknown")[:7],
     }
     cells = "".join(f"<tr><th>{key}</th><td>{html.escape(str(value))}</td></tr>" for key, value in rows.items())
     return f'<table style="text-align: left">{cells}</table>'
 
-# %% ../../nbs/07c_inference.classifier.ipynb #cell-020
+# %% ../../nbs/07c_inference.classifier.ipynb #cell-022
 @patch
 def prepare(self:Classifier,
     image:np.ndarray, # (H,H,3) uint8
@@ -93,7 +111,7 @@ def prepare(self:Classifier,
     done = preprocess_image(image, self.parameters)
     return done.image if self.cleaned else image, done.measurements
 
-# %% ../../nbs/07c_inference.classifier.ipynb #cell-022
+# %% ../../nbs/07c_inference.classifier.ipynb #cell-024
 @patch
 def __call__(self:Classifier,
     images:np.ndarray, # (N,image_size,image_size,3) uint8, from `prepare`
@@ -101,9 +119,23 @@ def __call__(self:Classifier,
 ) -> tuple[np.ndarray, np.ndarray]: # (N,C) float32, each row sums to 1; (N,) float32
     "Calibrated probabilities of each class, and novelty: above 1 is farther from all training images than usual."
     feeds = dict(images=np.asarray(images), asymmetry=np.asarray(measurements, np.float32))
-    return tuple(self.session.run(["probabilities", "novelty"], feeds))
+    probabilities, novelty = self.session.run(["probabilities", "novelty"], feeds)
+    return self._temper(probabilities, novelty), novelty
 
-# %% ../../nbs/07c_inference.classifier.ipynb #cell-027
+@patch
+def _temper(self:Classifier, probabilities:np.ndarray, novelty:np.ndarray) -> np.ndarray: # (N,C)
+    "Flatter probabilities where an image is unlike the training."
+    return temper(probabilities, novelty, self.notes.get("novelty_slope", 0), self.training)
+
+# %% ../../nbs/07c_inference.classifier.ipynb #cell-031
+@patch
+def prior(self:Classifier,
+    prior:str|Path|Mapping|pd.Series|pd.DataFrame="trained", # trained, balanced, galaxy10, counts by class, a table
+) -> Prior: # gives probabilities for these proportions
+    "Proportions of the classes where images come from. Raises `GalaxyError` as `make_prior` does."
+    return make_prior(prior, self.classes, self.training)
+
+# %% ../../nbs/07c_inference.classifier.ipynb #cell-034
 @lru_cache(2)
 def cached_classifier(
     model:str, # path of the ONNX file
@@ -111,14 +143,16 @@ def cached_classifier(
     "Opened once in a process, with one thread."
     return Classifier(model, threads=1)
 
-# %% ../../nbs/07c_inference.classifier.ipynb #cell-032
+# %% ../../nbs/07c_inference.classifier.ipynb #cell-039
 FLAGS = {
     "no_galaxy": "no galaxy found in the middle",
     "saturated": "large parts are saturated",
+    "small": "far fewer pixels than the training images",
     "unusual": "unlike anything that the network was trained on",
 }
 OFF_CENTRE = 1/8 # of the side, from the middle
 SATURATED = .05 # of the galaxy's pixels
+SMALL = 1/4 # of the side of the training images
 COARSE = 64 # pixels a side are enough to find a galaxy
 
 def _halvings(size: int) -> int:
@@ -131,7 +165,7 @@ def _coarse(plane: np.ndarray, halvings: int) -> np.ndarray: # (h,w) float
         plane = downsample(plane)
     return plane
 
-# %% ../../nbs/07c_inference.classifier.ipynb #cell-035
+# %% ../../nbs/07c_inference.classifier.ipynb #cell-042
 def _saturated_share(image: np.ndarray, galaxy: np.ndarray, halvings: int) -> float: # galaxy (h,w) bool, not empty
     "Share of the galaxy's pixels on which a band of (H,H,3) is at its upper end."
     box = tuple(slice(places.min(), places.max() + 1) for places in np.nonzero(galaxy))
@@ -152,12 +186,13 @@ def image_flags(
     if np.hypot(galaxy["x"] - middle, galaxy["y"] - middle) > OFF_CENTRE*len(flux): return ["no_galaxy"]
     return ["saturated"] if _saturated_share(image, owner == 1, halvings) > SATURATED else []
 
-# %% ../../nbs/07c_inference.classifier.ipynb #cell-038
-def _all_flags(image: np.ndarray, novelty: float) -> list[str]:
-    "What is doubtful about a prediction."
-    return [*image_flags(image), *(["unusual"] if novelty > 1 else [])]
+# %% ../../nbs/07c_inference.classifier.ipynb #cell-045
+def _all_flags(image: np.ndarray, novelty: float, side: int|None = None) -> list[str]:
+    "What is doubtful about the prediction for a prepared image; `side` in pixels is what it had when it was given."
+    is_small = side is not None and side < SMALL*len(image)
+    return [*image_flags(image), *(["small"] if is_small else []), *(["unusual"] if novelty > 1 else [])]
 
-# %% ../../nbs/07c_inference.classifier.ipynb #cell-043
+# %% ../../nbs/07c_inference.classifier.ipynb #cell-050
 def image_url(
     image:np.ndarray, # (H,W,3) uint8
 ) -> str: # a data address
@@ -166,7 +201,7 @@ def image_url(
     Image.fromarray(image).save(buffer, "webp", quality=90)
     return f"data:image/webp;base64,{base64.b64encode(buffer.getvalue()).decode()}"
 
-# %% ../../nbs/07c_inference.classifier.ipynb #cell-045
+# %% ../../nbs/07c_inference.classifier.ipynb #cell-052
 def _bars(probabilities: pd.Series) -> str: # HTML
     "A bar for each class."
     bar = '<div style="background: #4c78a8; height: .7em; min-width: 1px; width: {:.1f}em"></div>'
@@ -174,7 +209,7 @@ def _bars(probabilities: pd.Series) -> str: # HTML
             for name, value in probabilities.items())
     return f'<table style="text-align: left">{"".join(rows)}</table>'
 
-# %% ../../nbs/07c_inference.classifier.ipynb #cell-048
+# %% ../../nbs/07c_inference.classifier.ipynb #cell-055
 @dataclass(repr=False)
 class Prediction:
     "What a network says about one image."
@@ -185,33 +220,38 @@ class Prediction:
     novelty:float # above 1 is unusual
     flags:list[str] # what is doubtful, see `FLAGS`
     image:np.ndarray # (H,H,3) uint8, what the network was given
+    prior:str = "balanced" # proportions of the classes that the probabilities are for, see `make_prior`
 
     @property
     def asymmetry(self) -> float: return float(self.measurements[0])
 
     def __repr__(self):
         flags = f", {', '.join(self.flags)}" if self.flags else ""
-        return f"Prediction({self.class_name}, {self.probability:.0%}, asymmetry {self.asymmetry:.3f}{flags})"
+        return (f"Prediction({self.class_name}, {self.probability:.0%}, prior {self.prior}, "
+                f"asymmetry {self.asymmetry:.3f}{flags})")
 
     def _repr_html_(self):
         doubts = f" Doubtful: {'; '.join(FLAGS[flag] for flag in self.flags)}." if self.flags else ""
         sides = f'<img src="{image_url(self.image)}" width="160">{_bars(self.probabilities)}'
         return (f'<div style="display: flex; gap: 1em; align-items: center">{sides}</div>'
-                f"<p>Asymmetry {self.asymmetry:.3f}.{doubts}</p>")
+                f"<p>Prior {html.escape(self.prior)}, asymmetry {self.asymmetry:.3f}.{doubts}</p>")
 
-# %% ../../nbs/07c_inference.classifier.ipynb #cell-050
+# %% ../../nbs/07c_inference.classifier.ipynb #cell-057
 @patch
 def predict_one(self:Classifier,
     image:np.ndarray, # (H,H,3) uint8
+    prior:str|Path|Mapping|pd.DataFrame="trained", # see `make_prior`
 ) -> Prediction:
     "Prepare and classify one image."
-    prepared, measurements = self.prepare(image)
-    probabilities, novelty = (part[0] for part in self(prepared[None], measurements[None]))
-    series = pd.Series(probabilities, self.classes, name="probability").sort_values(ascending=False, kind="stable")
-    return Prediction(series.index[0], float(series.iloc[0]), series, measurements, float(novelty),
-                      _all_flags(prepared, novelty), prepared)
+    if self.predicts_votes: raise GalaxyError(f"{self.origin} predicts votes, not classes. Call its predict.")
+    prior, (prepared, measurements) = self.prior(prior), self.prepare(image)
+    probabilities, novelty = self(prepared[None], measurements[None])
+    series = pd.Series(prior(probabilities)[0], self.classes, name="probability")
+    series = series.sort_values(ascending=False, kind="stable")
+    return Prediction(series.index[0], float(series.iloc[0]), series, measurements, float(novelty[0]),
+                      _all_flags(prepared, novelty[0], len(image)), prepared, prior.name)
 
-# %% ../../nbs/07c_inference.classifier.ipynb #cell-053
+# %% ../../nbs/07c_inference.classifier.ipynb #cell-060
 CHUNK = 128 # images that are held at once
 BATCH = 4 # images through the network at once: more only take memory, and processes disturb one another
 
@@ -223,9 +263,9 @@ def _run_batches(classifier: Classifier, images: list[np.ndarray], measurements:
     parts = [run(np.stack(images[rows]), np.stack(measurements[rows])) for rows in slices]
     return [np.concatenate(part) for part in zip(*parts, strict=True)]
 
-# %% ../../nbs/07c_inference.classifier.ipynb #cell-055
+# %% ../../nbs/07c_inference.classifier.ipynb #cell-062
 def _table(classes: list[str], names: list[str], measurements: list[np.ndarray], flags: list[list[str]],
-           probabilities: np.ndarray, novelty: np.ndarray) -> pd.DataFrame:
+           probabilities: np.ndarray, novelty: np.ndarray, prior: str) -> pd.DataFrame:
     "A row for each image, as galaxy-predict writes it."
     return pd.DataFrame({
         "id": names,
@@ -234,18 +274,20 @@ def _table(classes: list[str], names: list[str], measurements: list[np.ndarray],
         "asymmetry": np.stack(measurements)[:, 0],
         "novelty": novelty,
         "flags": [" ".join(words) for words in flags],
+        "prior": prior,
         **{f"p_{name}": probabilities[:, number] for number, name in enumerate(classes)},
     })
 
-# %% ../../nbs/07c_inference.classifier.ipynb #cell-057
+# %% ../../nbs/07c_inference.classifier.ipynb #cell-064
 def classify_rows(
     classifier:Classifier, # of the model
     images:Iterable[tuple[str, np.ndarray|GalaxyError]], # name and image, or what is wrong with it, as `ImageList.read`
     skip_bad:bool, # leave out what cannot be read?
     embeddings:bool=False, # give the table a column of them?
+    prior:Prior|None=None, # from `Classifier.prior`; as trained if not given
 ) -> tuple[pd.DataFrame, list[str], Counter]: # the table; what was left out; sides in pixels
     "Classify some images. Raises `GalaxyError` for one that cannot be read."
-    names, prepared, measurements, left_out, sides = [], [], [], [], Counter()
+    names, prepared, measurements, left_out, sides = [], [], [], [], []
     for name, image in images:
         if isinstance(image, GalaxyError) and not skip_bad: raise GalaxyError(f"{image} Leave out with --skip-bad.")
         if isinstance(image, GalaxyError):
@@ -255,15 +297,18 @@ def classify_rows(
         names.append(name)
         prepared.append(ready)
         measurements.append(measured)
-        sides[len(image)] += 1
-    if not names: return pd.DataFrame(), left_out, sides
+        sides.append(len(image))
+    if not names: return pd.DataFrame(), left_out, Counter()
     probabilities, novelty, *embedded = _run_batches(classifier, prepared, measurements, embeddings)
-    flags = [_all_flags(*pair) for pair in zip(prepared, novelty, strict=True)]
-    table = _table(classifier.classes, names, measurements, flags, probabilities, novelty)
+    prior = prior or classifier.prior()
+    flags = [_all_flags(*each) for each in zip(prepared, novelty, sides, strict=True)]
+    if not classifier.predicts_votes: probabilities = prior(probabilities)
+    table = _table(classifier.classes, names, measurements, flags, probabilities, novelty, prior.name)
+    if classifier.predicts_votes: table = table.drop(columns=["class", "probability", "prior"])
     if embeddings: table["embedding"] = list(embedded[0])
-    return table, left_out, sides
+    return table, left_out, Counter(sides)
 
-# %% ../../nbs/07c_inference.classifier.ipynb #cell-059
+# %% ../../nbs/07c_inference.classifier.ipynb #cell-066
 def report_left_out(
     messages:list[str], # what is wrong with each
 ):
@@ -272,25 +317,28 @@ def report_left_out(
         print("left out:", message)
     if messages[20:]: print(f"left out: {len(messages) - 20} more")
 
-# %% ../../nbs/07c_inference.classifier.ipynb #cell-062
+# %% ../../nbs/07c_inference.classifier.ipynb #cell-069
 @patch
 def predict(self:Classifier,
     images:str|Path|Store|pd.DataFrame|np.ndarray|Image.Image|list, # files, folders, globs, a table, a store, arrays
     skip_bad:bool=False, # leave out images that cannot be read
-) -> pd.DataFrame: # id, class, probability, asymmetry, novelty, flags, and p_… for each class
+    limit:int|None=None, # only the first images of the list
+    prior:str|Path|Mapping|pd.DataFrame="trained", # see `make_prior`
+) -> pd.DataFrame: # id, class, probability, asymmetry, novelty, flags, prior, and p_… for each class
     "Classify images. Raises `GalaxyError` for what is no image."
+    prior = self.prior(prior)
     with tempfile.TemporaryDirectory() as folder:
-        listed = open_images(images, Path(folder), self.classes, Path(folder)/"cutouts", skip_bad)
+        listed = open_images(images, Path(folder), self.classes, Path(folder)/"cutouts", skip_bad, limit)
         starts = range(0, len(listed), CHUNK)
         pairs = itertools.chain.from_iterable(listed.read(start, start + CHUNK) for start in starts)
         if len(starts) > 1: pairs = progress(pairs, len(listed), "predict", "images")
-        parts = [classify_rows(self, itertools.islice(pairs, CHUNK), skip_bad) for _ in starts]
+        parts = [classify_rows(self, itertools.islice(pairs, CHUNK), skip_bad, prior=prior) for _ in starts]
     report_left_out([message for _, left_out, _ in parts for message in left_out])
     tables = [table for table, _, _ in parts if len(table)]
     if not tables: raise GalaxyError(f"none of {len(listed)} images could be read. Give other images.")
     return pd.concat(tables, ignore_index=True)
 
-# %% ../../nbs/07c_inference.classifier.ipynb #cell-067
+# %% ../../nbs/07c_inference.classifier.ipynb #cell-074
 @patch
 def check_embeds(self:Classifier):
     "Raises `GalaxyError` for a file that was exported before embeddings were an output."
@@ -305,9 +353,10 @@ def classify_and_embed(self:Classifier,
     "Probabilities, novelty and embeddings, from one pass through the network."
     self.check_embeds()
     feeds = dict(images=np.asarray(images), asymmetry=np.asarray(measurements, np.float32))
-    return tuple(self.session.run(["probabilities", "novelty", "embedding"], feeds))
+    probabilities, novelty, embedding = self.session.run(["probabilities", "novelty", "embedding"], feeds)
+    return self._temper(probabilities, novelty), novelty, embedding
 
-# %% ../../nbs/07c_inference.classifier.ipynb #cell-070
+# %% ../../nbs/07c_inference.classifier.ipynb #cell-077
 @patch
 def embed(self:Classifier,
     images:str|Path|Store|pd.DataFrame|np.ndarray|Image.Image|list, # as for `predict`
@@ -321,7 +370,7 @@ def embed(self:Classifier,
         parts = [classify_rows(self, listed.read(start, start + CHUNK), False, embeddings=True)[0] for start in starts]
     return np.stack(pd.concat(parts)["embedding"])
 
-# %% ../../nbs/07c_inference.classifier.ipynb #cell-074
+# %% ../../nbs/07c_inference.classifier.ipynb #cell-081
 @patch
 def whiten(self:Classifier,
     embeddings:np.ndarray, # (N,D), from `embed`
@@ -331,25 +380,32 @@ def whiten(self:Classifier,
     matrix = numpy_helper.to_array(weights["whiten"])
     return np.asarray(embeddings, np.float32)@(matrix if matrix.any() else np.eye(len(matrix), dtype=np.float32))
 
-# %% ../../nbs/07c_inference.classifier.ipynb #cell-078
-def load(
-    model:str|Path|None=None, # model.onnx, the directory of a run, or models:/NAME@ALIAS
-) -> Classifier:
-    "A trained network, ready to classify images. Raises `GalaxyError` without a model."
-    if model is None:
-        raise GalaxyError("The package has no weights of its own yet. Give the folder of a run, or its model.onnx.")
-    return Classifier(model)
+# %% ../../nbs/07c_inference.classifier.ipynb #cell-085
+def _packaged_file() -> Path:
+    "The file in the package. Raises `GalaxyError` where it was left out."
+    if WEIGHTS.is_file(): return WEIGHTS
+    raise GalaxyError("this installation of galaxy_classifier lacks its weights (weights/galaxy10.onnx). "
+                      "Install a published wheel, or give a model: the folder of a run, or its model.onnx.")
 
-# %% ../../nbs/07c_inference.classifier.ipynb #cell-080
+# %% ../../nbs/07c_inference.classifier.ipynb #cell-086
+def load(
+    model:Classifier|str|Path|None=None, # model.onnx, directory of a run, models:/NAME@ALIAS; None for the package's
+) -> Classifier:
+    "A trained network, ready to classify images. Raises `GalaxyError` where there is none."
+    if isinstance(model, Classifier): return model
+    return Classifier(_packaged_file() if model is None else model)
+
+# %% ../../nbs/07c_inference.classifier.ipynb #cell-088
 def classify(
     image:str|Path|np.ndarray|Image.Image, # one image: a file, (H,W,3) uint8, or an image of Pillow
     model:Classifier|str|Path|None=None, # from `load`, or see there
+    prior:str|Path|Mapping|pd.DataFrame="trained", # see `make_prior`
 ) -> Prediction:
     "Classify one image. Raises `GalaxyError` for what is no image, or more than one."
-    classifier = model if isinstance(model, Classifier) else load(model)
+    classifier = load(model)
     with tempfile.TemporaryDirectory() as folder:
         listed = open_images(image, Path(folder), classifier.classes, Path(folder)/"cutouts")
         if len(listed) != 1: raise GalaxyError(f"{len(listed)} images given. Use predict for more than one.")
         (_, square), = listed.read(0, 1)
     if isinstance(square, GalaxyError): raise square
-    return classifier.predict_one(square)
+    return classifier.predict_one(square, prior)

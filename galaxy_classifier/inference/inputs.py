@@ -148,7 +148,7 @@ def read(self:ImageList,
     stop:int, # row after the last
 ) -> Iterator[tuple[str, np.ndarray|GalaxyError]]: # name; (H,H,3) uint8, or what is wrong with the image
     "Read some images one after the other. An error is handed on, since the image may have to be left out."
-    names = self.names(start, stop)
+    names, stop = self.names(start, stop), min(stop, self.count)
     if self.kind in ("hdf5", "store"):
         yield from zip(names, map(np.array, self._read_rows(start, stop)), strict=True)
         return
@@ -157,10 +157,11 @@ def read(self:ImageList,
         except GalaxyError as error: yield name, error
 
 # %% ../../nbs/07b_inference.inputs.ipynb #cell-033
-def _list_files(names: list[str|Path], folder: Path) -> ImageList:
-    "A list of files."
+def _list_files(names: list[str|Path], folder: Path, limit: int|None = None) -> ImageList:
+    "A list of files, or of the first of them; the others are not looked for."
     source = ", ".join(map(str, names[:3])) + (" …" if names[3:] else "")
-    files = map(Path.absolute, progress(_find_files(names), label="list", unit="images"))
+    found = itertools.islice(_find_files(names), limit)
+    files = map(Path.absolute, progress(found, label="list", unit="images"))
     return _finish_list(folder, "files", source, _write_lines(folder, "files", map(str, files)))
 
 # %% ../../nbs/07b_inference.inputs.ipynb #cell-036
@@ -204,18 +205,20 @@ def _list_table(
     cutouts:Path, # where images at positions go
     service:CutoutService, # where they come from
     skip_bad:bool, # leave out positions without an image
+    limit:int|None=None, # only the first rows
 ) -> ImageList:
     "A list from a table. Raises `GalaxyError` naming the first wrong row."
     name, table, base = _load_table(source)
     if "id" in table: _check_ids(name, table["id"])
     if "label" in table: _check_labels(name, table["label"], classes)
+    table = table.head(len(table) if limit is None else limit)
     if "path" not in table: table, base = fetch_cutouts(table, cutouts, service, skip_bad), cutouts
     if "id" in table: _write_lines(folder, "ids", table["id"].astype(str))
     files = (str((base/file).absolute()) for file in table["path"])
     return _finish_list(folder, "files", name, _write_lines(folder, "files", files))
 
 # %% ../../nbs/07b_inference.inputs.ipynb #cell-046
-def _list_hdf5(path: Path, folder: Path) -> ImageList:
+def _list_hdf5(path: Path, folder: Path, limit: int|None = None) -> ImageList:
     "A list of the rows of an HDF5 file. Raises `GalaxyError` unless it holds images."
     with open_hdf5(path) as file:
         images = file.get("images")
@@ -224,7 +227,8 @@ def _list_hdf5(path: Path, folder: Path) -> ImageList:
             raise GalaxyError(f"{path} holds {sorted(file)}, with images of shape {shape} and type {dtype}. "
                               "Give images (N, H, H, 3) uint8.")
         step = next(aligned_slices(images)).stop if len(images) else 1
-        return _finish_list(folder, "hdf5", str(path.absolute()), len(images), step)
+        count = min(len(images), limit or len(images))
+        return _finish_list(folder, "hdf5", str(path.absolute()), count, step)
 
 # %% ../../nbs/07b_inference.inputs.ipynb #cell-049
 def _kind(name: str|Path) -> str: # table, hdf5, store or files
@@ -234,6 +238,11 @@ def _kind(name: str|Path) -> str: # table, hdf5, store or files
     return suffixes.get(Path(name).suffix.lower(), "files")
 
 # %% ../../nbs/07b_inference.inputs.ipynb #cell-051
+def _check_limit(limit: int|None) -> None:
+    "Raises `GalaxyError` for a limit below 1."
+    if limit is not None and limit < 1: raise GalaxyError(f"limit {limit} given. Give 1 or more, or leave it out.")
+
+# %% ../../nbs/07b_inference.inputs.ipynb #cell-053
 def list_images(
     images:str|Path|list[str|Path]|Store|pd.DataFrame, # files, folders, globs; or one table, HDF5 file or store
     folder:Path, # to write the list to
@@ -241,19 +250,23 @@ def list_images(
     cutouts:Path, # where images at positions go
     service:CutoutService|None=None, # where they come from; the Legacy Surveys' viewer if not given
     skip_bad:bool=False, # leave out positions without an image
+    limit:int|None=None, # only the first images of the list
 ) -> ImageList:
     "A numbered list of images on disk. Raises `GalaxyError` for what is no image."
+    _check_limit(limit)
     if isinstance(images, Store): images = images.path
     names = [images] if isinstance(images, (str, Path, pd.DataFrame)) else list(images)
     if not names: raise GalaxyError("no images given. Give files, folders, a glob in quotes, a table, HDF5 or a store.")
     kinds = {"table" if isinstance(name, pd.DataFrame) else _kind(name) for name in names}
-    if kinds == {"files"}: return _list_files(names, folder)
+    if kinds == {"files"}: return _list_files(names, folder, limit)
     if len(names) > 1: raise GalaxyError(f"{len(names)} inputs given. Give a table, HDF5 file or store by itself.")
-    if kinds == {"hdf5"}: return _list_hdf5(Path(names[0]), folder)
-    if kinds == {"table"}: return _list_table(names[0], folder, classes, cutouts, service or CutoutService(), skip_bad)
-    return _finish_list(folder, "store", str(Path(names[0]).absolute()), len(Store(names[0])))
+    if kinds == {"hdf5"}: return _list_hdf5(Path(names[0]), folder, limit)
+    service = service or CutoutService()
+    if kinds == {"table"}: return _list_table(names[0], folder, classes, cutouts, service, skip_bad, limit)
+    count = len(Store(names[0]))
+    return _finish_list(folder, "store", str(Path(names[0]).absolute()), min(count, limit or count))
 
-# %% ../../nbs/07b_inference.inputs.ipynb #cell-054
+# %% ../../nbs/07b_inference.inputs.ipynb #cell-056
 def _to_square(image: np.ndarray|Image.Image) -> np.ndarray: # (H,H,3) uint8
     "The central square of an image in memory. Raises `GalaxyError` for another kind of array."
     if isinstance(image, Image.Image):
@@ -266,7 +279,7 @@ def _to_square(image: np.ndarray|Image.Image) -> np.ndarray: # (H,H,3) uint8
     top, left = ((length - side)//2 for length in image.shape[:2])
     return image[top:top + side, left:left + side]
 
-# %% ../../nbs/07b_inference.inputs.ipynb #cell-057
+# %% ../../nbs/07b_inference.inputs.ipynb #cell-059
 class MemoryImages:
     "Images in memory by number."
     step = 1
@@ -291,13 +304,14 @@ class MemoryImages:
             try: yield str(row), _to_square(self.images[row])
             except GalaxyError as error: yield str(row), GalaxyError(f"image {row} cannot be used: {error}")
 
-# %% ../../nbs/07b_inference.inputs.ipynb #cell-060
+# %% ../../nbs/07b_inference.inputs.ipynb #cell-062
 def open_images(
     images:str|Path|Store|pd.DataFrame|np.ndarray|Image.Image|list, # see `list_images` and `MemoryImages`
     folder:Path, # to write a list to
     classes:list[str], # of the model
     cutouts:Path, # where images at positions go
     skip_bad:bool=False, # leave out positions without an image
+    limit:int|None=None, # only the first images
 ) -> ImageList|MemoryImages:
     "A numbered list of whatever holds images. Raises `GalaxyError` for what is no image."
     is_on_disk = isinstance(images, (str, Path, Store, pd.DataFrame))
@@ -305,5 +319,8 @@ def open_images(
     paths = sum(isinstance(item, (str, Path)) for item in items)
     if 0 < paths < len(items):
         raise GalaxyError(f"{paths} paths and {len(items) - paths} other objects given. Give paths, or arrays.")
-    if is_on_disk or paths: return list_images(images, folder, classes, cutouts, skip_bad=skip_bad)
-    return MemoryImages(images)
+    if is_on_disk or paths: return list_images(images, folder, classes, cutouts, skip_bad=skip_bad, limit=limit)
+    _check_limit(limit)
+    memory = MemoryImages(images)
+    memory.images = memory.images[:limit]
+    return memory

@@ -18,6 +18,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(__name__, submod_attrs={
         "fit_temperature", "apply_temperature", "reliability_table", "expected_calibration_error", "brier_score",
         "plot_reliability", "selective_accuracy", "plot_selective", "NoveltyDetector", "fit_novelty",
     ],
+    "probabilities": ["Prior", "make_prior", "reweight", "temper"],
     "onnx_file": ["open_onnx"],
     "export": ["export_onnx", "to_plain"],
 })
