@@ -250,10 +250,16 @@ def _check_request(catalogue: Path, like: str|None, unusual: bool, output: Path,
         if path.exists() and not force: raise GalaxyError(f"{path} exists already. Give --force to replace it.")
 
 # %% ../../nbs/07f_inference.find.ipynb #cell-042
-def _notes(found: pd.DataFrame, images: list[np.ndarray|None], query: Prediction|None) -> list[str]:
-    "What is to be said beside a result."
-    left_out, gone = found.attrs["left_out"], sum(image is None for image in images)
-    notes = [f"The image itself is doubtful: {_doubts(query.flags)}."] if query and query.flags else []
+def _query_notes(classifier: Classifier, image: np.ndarray, query: Prediction) -> list[str]:
+    "What is to be said about the image that was asked with."
+    side, wanted = len(image), classifier.image_size
+    notes = [f"The image itself is doubtful: {_doubts(query.flags)}."] if query.flags else []
+    if side < wanted: notes.append(f"The image has {side} px a side, fewer than the {wanted} of the training images.")
+    return notes
+
+def _result_notes(found: pd.DataFrame, images: list[np.ndarray|None]) -> list[str]:
+    "What is to be said about a result."
+    left_out, gone, notes = found.attrs["left_out"], sum(image is None for image in images), []
     if left_out: notes.append(f"{left_out} rows left out: their embedding or novelty is NaN or infinite.")
     if gone: notes.append(f"{gone} of {len(images)} images cannot be shown. Give --images, what was classified.")
     return notes
@@ -277,12 +283,17 @@ def galaxy_find(
 ):
     "Find galaxies like an image, or unusual ones, in a table of galaxy-predict: a page of thumbnails, and a table."
     _check_request(catalogue, like, unusual, output, force)
-    classifier = None if unusual else load(model)
-    query = None if unusual else classify(like, classifier)
-    found = find_unusual(catalogue, count) if unusual else find_similar(catalogue, like, classifier, count)
+    if unusual:
+        title, query, notes = f"Unusual galaxies of {catalogue.name}", None, []
+        found = find_unusual(catalogue, count)
+    else:
+        classifier = load(model)
+        image = _read_one(classifier, like)
+        title, query = f"Similar to {Path(like).name}", classify(image, classifier)
+        notes = _query_notes(classifier, image, query)
+        found = find_similar(catalogue, image, classifier, count)
     shown = thumbnails(catalogue, found, images)
-    notes = _notes(found, shown, query)
-    title = f"Unusual galaxies of {catalogue.name}" if unusual else f"Similar to {Path(like).name}"
+    notes += _result_notes(found, shown)
     _write_result(output, find_page(title, found, shown, notes, query), found)
     if query: print(f"{like}: {query}")
     columns = [name for name in ("distance", "novelty", "class", "probability", "flags", "id") if name in found]
