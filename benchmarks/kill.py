@@ -366,7 +366,7 @@ def undisturbed(job, folder):
     began, process, times = time.perf_counter(), start(job, folder), []
     while process.poll() is None:
         times += [time.perf_counter() - began] * (job.phase(folder) + 1 - len(times))
-        time.sleep(0.001)
+        time.sleep(0.02)  # asking takes time from the job
     if process.returncode:
         sys.exit(f"{job.name} fails even when it is not killed")
     return np.array(times + [time.perf_counter() - began] * (len(job.phases) - len(times)))
@@ -377,7 +377,7 @@ def killed(job, folder, phase, delay):
     was faster."""
     process = start(job, folder)
     while process.poll() is None and job.phase(folder) < phase:
-        time.sleep(0.001)
+        time.sleep(0.005)
     time.sleep(delay)
     hit = None if process.poll() is not None or job.done(folder) else job.phase(folder)
     process.kill()

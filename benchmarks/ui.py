@@ -26,6 +26,7 @@ from galaxy_classifier.preprocessing.pipeline import preprocess_store
 
 ROOT = Path(__file__).resolve().parents[1]
 PATIENCE = 90  # seconds without any change
+CURVE = ".js-plotly-plot .scatterlayer .trace path.js-line"
 EXPANDER, CLOSE = "[data-component-id*=runnamecellrenderer]", "[data-component-id='mlflow.assistant.chat_panel.close']"
 
 
@@ -42,10 +43,12 @@ def look(driver, address, trials, picture):
         """Wait as long as the page still changes, and 90 seconds more."""
         shown, since = None, time.monotonic()
         while not condition(driver):
-            if text() != shown:
-                shown, since = text(), time.monotonic()
+            seen = text(), len(found(CURVE))
+            if seen != shown:
+                shown, since = seen, time.monotonic()
             if time.monotonic() - since > PATIENCE:
-                raise SystemExit(f"the page has stood still for {PATIENCE} s, and shows:\n{shown[-2000:]}")
+                words, curves = shown
+                raise SystemExit(f"the page stood still for {PATIENCE} s with {curves} curves:\n{words[-2000:]}")
             time.sleep(0.5)
 
     driver.get(f"{address}/#/experiments/1/runs?workflowType=machine_learning&compareRunsMode=CHART")
@@ -60,10 +63,8 @@ def look(driver, address, trials, picture):
     until(
         lambda _: all(f"{name} ({metric})" in text() for name in names for metric in metrics)
     )  # the legends of the charts
-    curves = found(".js-plotly-plot .scatterlayer .trace path.js-line")
-    if len(curves) < trials * len(metrics):
-        raise SystemExit(f"only {len(curves)} curves are drawn")
-    print(f"{len(curves)} curves are drawn", flush=True)
+    until(lambda _: len(found(CURVE)) >= trials * len(metrics))  # drawn some time after their legends
+    print(f"{len(found(CURVE))} curves are drawn", flush=True)
     if picture:
         webdriver.ActionChains(driver).move_to_element(found("body")[0]).perform()  # or a tip would cover the names
         driver.save_screenshot(str(picture))
