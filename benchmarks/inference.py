@@ -113,7 +113,7 @@ def stages(folder, files):
         image_flags(image)
         times.append(clock())
         ready.append((image, measurements))
-        for name, seconds in zip(spent, np.diff(times), strict=True):
+        for name, seconds in zip(("read", "clean and measure", "look for faults"), np.diff(times), strict=True):
             spent[name] += seconds
     began = clock()
     for start in range(0, len(ready), BATCH):
