@@ -77,7 +77,11 @@ def _describe_search(
 
 # %% ../../nbs/05i_training.search.ipynb #cell-016
 def _check_same_search(study:optuna.Study, described:dict):
-    "Raises `GalaxyError` when the study searched something else."
+    "Raises `GalaxyError` when the study searched something else, or is not one of ours."
+    is_foreign = bool(study.trials) and "searched" not in study.user_attrs
+    if is_foreign or study.direction != optuna.study.StudyDirection.MAXIMIZE:
+        raise GalaxyError(f"study {study.study_name!r} was not made by galaxy-search. "
+                          "Give another --study, or another --storage.")
     before = study.user_attrs.get("searched", described)
     different = [f"{key} {before.get(key)!r} ({described.get(key)!r} given)" for key in {**before, **described}
                  if before.get(key) != described.get(key)]
@@ -326,6 +330,7 @@ def search(
 ) -> SearchResult: # the study
     "Search and log, or resume. Raises `GalaxyError` when no trial came to its end."
     if trials < 1: raise GalaxyError(f"{trials} trials given; expected 1 or more.")
+    if base.target == "votes": raise GalaxyError("A search maximises accuracy, and votes have none; search on classes.")
     folder, described = Path(folder).resolve()/name, _describe_search(space, base, store.manifest_hash())
     folder.mkdir(parents=True, exist_ok=True)
     with _quiet_optuna(), FileLock(folder/".study.lock") as lock:

@@ -220,6 +220,12 @@ def versions() -> dict[str, str]: # package to version
     return {"python": platform.python_version(), **{name: _version(name) for name in _PACKAGES}}
 
 # %% ../../nbs/05e_training.tracking.ipynb #cell-043
+def _user_name() -> str:
+    "The user's name, if there is one."
+    try: return getpass.getuser()
+    except (KeyError, OSError): return "unknown" # OSError since Python 3.13
+
+# %% ../../nbs/05e_training.tracking.ipynb #cell-046
 def start_run(
     tracking:Tracking, # prepared
     name:str, # of the run
@@ -230,7 +236,7 @@ def start_run(
 ) -> str: # its id
     "A new run in MLflow, or the one with that token. Raises `GalaxyError` when MLflow does not take it."
     from mlflow.entities import Param, RunTag
-    source = {"mlflow.user": getpass.getuser(), "mlflow.source.name": Path(sys.argv[0]).name,
+    source = {"mlflow.user": _user_name(), "mlflow.source.name": Path(sys.argv[0]).name,
               "mlflow.source.type": "LOCAL", "token": token}
     if parent: source["mlflow.parentRunId"] = parent
     try:
@@ -245,7 +251,7 @@ def start_run(
                           "Is it read-only or full? Set MLFLOW_TRACKING_URI to another.") from None
     return run.info.run_id
 
-# %% ../../nbs/05e_training.tracking.ipynb #cell-045
+# %% ../../nbs/05e_training.tracking.ipynb #cell-048
 def run_exists(
     tracking:Tracking, # prepared
     run_id:str, # of an earlier session
@@ -256,7 +262,7 @@ def run_exists(
     except _unreachable() as error: return getattr(error, "error_code", "") != "RESOURCE_DOES_NOT_EXIST"
     return True
 
-# %% ../../nbs/05e_training.tracking.ipynb #cell-048
+# %% ../../nbs/05e_training.tracking.ipynb #cell-051
 class RunLogger:
     "What MLflow is told about one run, now or when it answers again."
     def __init__(self,
@@ -269,7 +275,7 @@ class RunLogger:
 
     def __repr__(self): return f"RunLogger({self.run_id!r}, {self.sent} epochs sent to {self.tracking.uri})"
 
-# %% ../../nbs/05e_training.tracking.ipynb #cell-049
+# %% ../../nbs/05e_training.tracking.ipynb #cell-052
 @patch
 @contextmanager
 def attempt(self:RunLogger) -> Iterator: # an `MlflowClient`
@@ -286,7 +292,7 @@ def attempt(self:RunLogger) -> Iterator: # an `MlflowClient`
             print(f"MLflow answers again; everything is delivered up to epoch {self.sent}", file=sys.stderr, flush=True)
         self.away = False
 
-# %% ../../nbs/05e_training.tracking.ipynb #cell-050
+# %% ../../nbs/05e_training.tracking.ipynb #cell-053
 @patch
 def call(self:RunLogger,
     action:str|Callable, # a method of `MlflowClient` that takes a run first, or a function of client and run
@@ -298,7 +304,7 @@ def call(self:RunLogger,
         function(self.run_id, *args, **kwargs)
     return not self.away
 
-# %% ../../nbs/05e_training.tracking.ipynb #cell-053
+# %% ../../nbs/05e_training.tracking.ipynb #cell-056
 @patch
 def log_history(self:RunLogger,
     history:list[dict], # one row an epoch: epoch, time (milliseconds since 1970) and metrics
@@ -313,7 +319,7 @@ def log_history(self:RunLogger,
             self.sent += 1
     return not self.away
 
-# %% ../../nbs/05e_training.tracking.ipynb #cell-058
+# %% ../../nbs/05e_training.tracking.ipynb #cell-061
 class NullLogger:
     "The methods of `RunLogger` for a run that is not tracked."
     run_id, sent = None, 0
