@@ -6,9 +6,13 @@
 __all__ = ['save_checkpoint', 'read_checkpoint', 'load_model']
 
 # %% ../../nbs/04e_model.checkpoints.ipynb #cell-003
+import hashlib
 import io
+import json
+from importlib.resources import files
 from pathlib import Path
 
+import safetensors.torch
 import torch
 
 from ..core import GalaxyError, atomic_path
@@ -36,7 +40,7 @@ def copy_state(
 _FORMAT = "galaxy_classifier 1"
 
 def save_checkpoint(
-    path:str|Path, # the file to write, usually `.pt`
+    path:str|Path, # the file to write: `.pt`, or `.safetensors`, which other programs read
     model:GalaxyNetwork, # trained
     classes:list[str], # names, in label order
     state:dict|None=None, # weights of that network from another time; None takes those that it has now
@@ -44,27 +48,49 @@ def save_checkpoint(
 ):
     "Save weights, configuration and class names, atomically."
     state = copy_state(model) if state is None else state
-    content = dict(format=_FORMAT, config=model.config, state=state, classes=list(classes), extra=extra)
-    save_tensors(path, content)
+    notes = dict(format=_FORMAT, config=model.config, classes=list(classes), extra=extra)
+    if Path(path).suffix != ".safetensors": return save_tensors(path, notes | dict(state=state))
+    whole = {name: tensor.contiguous() for name, tensor in state.items()}
+    content = safetensors.torch.save(whole, {name: json.dumps(value) for name, value in notes.items()})
+    with atomic_path(path) as temporary: temporary.write_bytes(content)
 
-# %% ../../nbs/04e_model.checkpoints.ipynb #cell-017
+# %% ../../nbs/04e_model.checkpoints.ipynb #cell-018
+def find_weights(
+    source:str|Path, # a path, or the name of weights in the package
+) -> str|Path: # a path
+    "The file of weights in the package; anything else comes back as it is."
+    packaged = Path(str(files("galaxy_classifier")))/"weights"/f"{source}.safetensors"
+    is_name = len(Path(source).parts) == 1 and not Path(source).exists()
+    return packaged if is_name and packaged.is_file() else source
+
+# %% ../../nbs/04e_model.checkpoints.ipynb #cell-020
 def _checkpoint_path(source:str|Path) -> Path:
     "The file of a checkpoint. Raises `GalaxyError` when there is none."
     if str(source).startswith("models:"):
         raise GalaxyError(f"{source} is an address in MLflow's registry, not a file. "
                           f"Give find_model_file({str(source)!r}), from galaxy_classifier.training.registry.")
+    source = find_weights(source)
     path = Path(source)/"best.pt" if Path(source).is_dir() else Path(source)
     if not path.is_file():
         raise GalaxyError(f"{path} does not exist. Give best.pt of galaxy-train, or the directory of its run.")
     return path
 
-# %% ../../nbs/04e_model.checkpoints.ipynb #cell-019
+# %% ../../nbs/04e_model.checkpoints.ipynb #cell-022
+def _read_tensors(path:Path) -> dict:
+    "Tensors and notes of a file, by its suffix; nothing in it is run."
+    if path.suffix != ".safetensors": return torch.load(path, map_location="cpu", weights_only=True)
+    with safetensors.safe_open(path, "pt") as file:
+        notes = {name: json.loads(value) for name, value in (file.metadata() or {}).items()}
+        names = file.keys()
+        return notes | dict(state={name: file.get_tensor(name) for name in names})
+
+# %% ../../nbs/04e_model.checkpoints.ipynb #cell-023
 def read_checkpoint(
     source:str|Path, # made by `save_checkpoint`: a file, or the directory of a run
 ) -> dict: # config, state, classes, extra
     "Read a checkpoint without running code from it. Raises `GalaxyError` when it is no checkpoint of this project."
     path = _checkpoint_path(source)
-    try: content = torch.load(path, map_location="cpu", weights_only=True)
+    try: content = _read_tensors(path)
     except Exception as error: # torch's reader raises half a dozen kinds, by where the file is broken
         kind = type(error).__name__
         raise GalaxyError(f"{path} cannot be read as a checkpoint ({kind}). Give best.pt of galaxy-train.") from None
@@ -73,7 +99,12 @@ def read_checkpoint(
                           "Give best.pt of galaxy-train.")
     return content
 
-# %% ../../nbs/04e_model.checkpoints.ipynb #cell-024
+# %% ../../nbs/04e_model.checkpoints.ipynb #cell-028
+def file_digest(path:str|Path) -> str: # 16 hexadecimal digits
+    "A short name for what a file holds."
+    with open(path, "rb") as file: return hashlib.file_digest(file, "sha256").hexdigest()[:16]
+
+# %% ../../nbs/04e_model.checkpoints.ipynb #cell-031
 def load_model(
     path:str|Path, # made by `save_checkpoint`: a file, or the directory of a run
     expected:dict|None=None, # configuration that it must have: any of name, group, classes, size, measurements, widths
@@ -91,3 +122,27 @@ def load_model(
         reason = str(error).splitlines()[1].strip()[:200]
         raise GalaxyError(f"{path} says it is {config}, but its weights are of another network: {reason}") from None
     return model.eval()
+
+# %% ../../nbs/04e_model.checkpoints.ipynb #cell-036
+def _check_same_layers(source:str|Path, theirs:dict, ours:dict):
+    "Raises `GalaxyError` naming what two networks differ in, apart from size and classes."
+    keys = [key for key in ("name", "group", "measurements", "widths") if theirs.get(key) != ours.get(key)]
+    different = [f"{key} {theirs.get(key)!r} ({ours.get(key)!r} wanted)" for key in keys]
+    if different:
+        raise GalaxyError(f"{source} is a network with {', '.join(different)}. Give its settings, or another start.")
+
+def start_from(
+    network:GalaxyNetwork, # changed in place
+    source:str|Path, # made by `save_checkpoint`
+    names:list[str], # what the network's outputs stand for
+):
+    "Take over the weights of another network. Raises `GalaxyError` naming what the two differ in."
+    content, state = read_checkpoint(source), network.state_dict()
+    _check_same_layers(source, content["config"], network.config)
+    own = ["features.mask."] + ([f"head.{len(network.head) - 1}."] if content["classes"] != list(names) else [])
+    taken = {name: tensor for name, tensor in content["state"].items()
+             if name in state and not name.startswith(tuple(own))}
+    try: network.load_state_dict(state | taken)
+    except RuntimeError as error:
+        reason = str(error).splitlines()[1].strip()[:200]
+        raise GalaxyError(f"{source} says it is {content['config']}, but its weights are not: {reason}") from None
