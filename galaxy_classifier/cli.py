@@ -63,6 +63,8 @@ def _add_settings(parser:argparse.ArgumentParser, base:object):
     "Give a parser an option for each field of a dataclass; what is not given is left to `--config`, then to `base`."
     group = parser.add_argument_group(f"settings ({type(base).__name__})")
     group.add_argument("--config", type=Path, help="a JSON file with any of these, such as config.json; options win")
+    if recipes := getattr(type(base), "recipes", None):
+        group.add_argument("--recipe", choices=tuple(recipes), help="several of these at once; file and options win")
     comments = docments(type(base), full=True, returns=False)
     for setting in fields(base):
         text, default = comments[setting.name].docment, getattr(base, setting.name)
@@ -94,10 +96,11 @@ def make_parser(
 
 # %% ../nbs/09_cli.ipynb #cell-024
 def _take_settings(given:dict, base:object) -> object:
-    "Take the options of a dataclass out of what was given: options first, then the file, then `base`."
-    file = given.pop("config")
+    "Take the options of a dataclass out of what was given: options first, then the file, the recipe, `base`."
+    file, recipe = given.pop("config"), given.pop("recipe", None)
     chosen = {setting.name: given.pop(setting.name) for setting in fields(base) if setting.name in given}
-    return settings_from_dict(type(base), {**asdict(base), **(load_json(file) if file else {}), **chosen})
+    picked = type(base).recipes[recipe] if recipe else {}
+    return settings_from_dict(type(base), {**asdict(base), **picked, **(load_json(file) if file else {}), **chosen})
 
 # %% ../nbs/09_cli.ipynb #cell-026
 def parse_arguments(

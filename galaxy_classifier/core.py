@@ -206,8 +206,12 @@ def settings_from_dict(
     kind:type, # a dataclass
     entries:dict, # values of its fields; those that are missing keep their default
 ): # of that kind
-    "Make a dataclass from a dictionary. Raises `GalaxyError` for a key that it does not have."
-    known = [field.name for field in fields(kind)]
+    "Make a dataclass from a dictionary. Raises `GalaxyError` for a key or a recipe that it does not have."
+    known, recipes = [field.name for field in fields(kind)], getattr(kind, "recipes", {})
+    if recipes and "recipe" in entries:
+        if entries["recipe"] not in recipes:
+            raise GalaxyError(f"no recipe {entries['recipe']!r}; expected {' or '.join(recipes)}.")
+        entries = recipes[entries["recipe"]] | {key: value for key, value in entries.items() if key != "recipe"}
     for key in set(entries) - set(known):
         near = get_close_matches(str(key), known, 1)
         hint = f"did you mean {near[0]!r}?" if near else f"expected one of {', '.join(known)}."

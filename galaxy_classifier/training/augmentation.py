@@ -7,6 +7,7 @@ __all__ = ['AUGMENTATIONS', 'Augment', 'mix_images']
 
 # %% ../../nbs/05b_training.augmentation.ipynb #cell-003
 import math
+from functools import partial
 
 import torch
 from kornia.augmentation import ColorJitter
@@ -43,12 +44,13 @@ def _change_sky(
     images:torch.Tensor, # (N,3,size,size) in [0,1]
     size:int, # pixels
     group:str|None, # of the network
+    largest:float=1.2, # zoom
 ) -> torch.Tensor: # (N,3,size,size)
     "Rotation, reflection, zoom and shift in one map, then noise."
     count, device, (rotation, reflect) = len(images), images.device, _missing_symmetries(group)
     angle = _random_uniform(count, -math.radians(rotation), math.radians(rotation), device)
     mirror = torch.randint(2, (count,), device=device)*2. - 1 if reflect else torch.ones_like(angle)
-    zoom = _random_uniform(count, 1., 1.2, device)
+    zoom = _random_uniform(count, 1., largest, device)
     rows = mirror*angle.cos(), mirror*angle.sin(), -angle.sin(), angle.cos()
     matrices = (torch.stack(rows)/zoom).T.reshape(count, 2, 2)
     images = _sample(images, matrices, _random_uniform(2*count, -.08, .08, device).view(count, 2), size)
@@ -83,10 +85,12 @@ class Augment(nn.Module):
         kind:str, # one of `AUGMENTATIONS`
         size:int, # H = W of the network's input, pixels
         group:str|None="C1", # symmetry of the network, see `GROUPS`; None is C1
+        zoom:float=1.2, # largest magnification by the sky augmentation
     ):
         super().__init__()
         self.kind, self.size, self.group = kind, size, group
         self.change, room = _CHANGES[kind]
+        if kind == "sky": self.change = partial(self.change, largest=zoom)
         self.stored_size = round(room*size) # side that images are brought to first
         self.is_capturable = kind != "colour" # kornia draws on the CPU
 

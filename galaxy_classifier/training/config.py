@@ -12,6 +12,7 @@ from numbers import Integral, Real
 
 import numpy as np
 import torch
+from fastcore.basics import patch
 from torch import nn
 
 from ..core import GalaxyError
@@ -89,30 +90,33 @@ class TrainingConfig:
     model:str = _setting("reference", choices=tuple(MODELS)) # reference (steerable), residual (deeper) or cnn
     group:str|None = _setting(None, choices=tuple(GROUPS)) # symmetry of a steerable model; C4 if not given
     size:int = _setting(129, check=working_size) # side of the network's input in pixels, best 8k + 1
-    # of a steerable model: fields in each block, with commas between; or matched: as many parameters as usual with C4
+    # of a steerable model: fields in each block, or matched: as many parameters as usual with C4
     widths:tuple[int, ...]|str|None = _setting(None, parse=_parse_widths)
     cleaned:bool = True # train on star-free images
+    target:str = _setting("classes", choices=("classes", "votes")) # what is learned, see `Store.votes`
     # sky (rotations and reflections that the group lacks, shifts, zoom, noise), colour (crops, jitter) or none
     augmentation:str = _setting("sky", choices=AUGMENTATIONS)
+    zoom:float = _setting(1.2, at_least=1) # largest magnification by the sky augmentation
     mixup:float = _setting(0., at_least=0) # α of Beta(α, α) by which pairs of images are mixed; 0 mixes none
     sampling:str = _setting("shuffled", choices=_SAMPLINGS) # each image once; balanced: each class equally often
     epochs:int = _setting(100, above=0) # at most
     batch_size:int = _setting(16, at_least=2) # images a step, over all devices together
     optimizer:str = _setting("radam", choices=_OPTIMIZERS) # RAdam or AdamW, both with decoupled weight decay
-    learning_rate:float = _setting(4e-3, above=0) # at the start; at the maximum of one-cycle
+    learning_rate:float = _setting(2e-2, above=0) # at the start; at the maximum of one-cycle
     weight_decay:float = _setting(1e-4, at_least=0) # decoupled
+    feature_rate:float = _setting(1., at_least=0, at_most=1) # factor of the features' learning rate; 0 freezes them
     clip:float = _setting(1., above=0) # largest norm of the gradient
     activation:str = _setting("softmax", choices=tuple(ACTIVATIONS)) # of the loss: classes compete (softmax) or not
     beta:float = _setting(.999, at_least=0, below=1) # of class-balanced weights: 0 none, towards 1 inverse frequency
     gamma:float = _setting(1., at_least=0) # focal exponent: 0 is cross-entropy
-    label_smoothing:float = _setting(.05, at_least=0, below=1) # share of the target spread over all classes
-    dropout:float = _setting(1., at_least=0, at_most=2) # factor of the network's dropout: 0 none, for short trainings
-    # of the learning rate: plateau (falls when stuck), cosine (falls to zero) or one-cycle (up, then down to zero)
-    schedule:str = _setting("plateau", choices=_SCHEDULES)
+    label_smoothing:float = _setting(.1, at_least=0, below=1) # share of the target spread over all classes
+    dropout:float = _setting(0., at_least=0, at_most=2) # factor of the network's dropout: 0 none, for short trainings
+    schedule:str = _setting("one-cycle", choices=_SCHEDULES) # falls when stuck, falls to zero, or rises and then falls
     factor:float = _setting(.5, above=0, below=1) # of the learning rate on a plateau of the validation accuracy
     patience:int = _setting(7, above=0) # epochs on a plateau before that
-    early_stopping:int = _setting(25, above=0) # epochs without a better accuracy before the end; plateau only
+    early_stopping:int = _setting(25, above=0) # epochs without a better one before the end; plateau only
     ema:float = _setting(0., at_least=0, below=1) # decay of the average of the weights, such as 0.99; 0 averages none
+    keep:str = _setting("best", choices=("best", "last")) # which epoch's network: the best in validation, or the last
     precision:str = _setting("auto", choices=_PRECISIONS) # auto: bfloat16 where the device has it, float32 elsewhere
     seed:int = _setting(0, at_least=0) # of weights, order, augmentation and dropout
     compile:bool = False # speed up by torch.compile; needs a C++ compiler, pays after some minutes
@@ -121,11 +125,18 @@ class TrainingConfig:
         _check_settings(self)
         object.__setattr__(self, "widths", _resolve_widths(self.widths, self.group)) # the dataclass is frozen
 
-    def __repr__(self):
-        changed = (setting.name for setting in fields(self) if getattr(self, setting.name) != setting.default)
-        return f"TrainingConfig({', '.join(f'{name}={getattr(self, name)!r}' for name in changed)})"
+# %% ../../nbs/05c_training.config.ipynb #cell-026
+_REFERENCE = dict(augmentation="colour", optimizer="adamw", learning_rate=4e-3, weight_decay=8.9e-3, beta=.9309,
+                  gamma=1.007, label_smoothing=0., dropout=1., schedule="plateau", factor=.3)
+TrainingConfig.recipes = dict(ours={}, reference=_REFERENCE)
 
-# %% ../../nbs/05c_training.config.ipynb #cell-032
+# %% ../../nbs/05c_training.config.ipynb #cell-029
+@patch
+def __repr__(self:TrainingConfig):
+    changed = (setting.name for setting in fields(self) if getattr(self, setting.name) != setting.default)
+    return f"TrainingConfig({', '.join(f'{name}={getattr(self, name)!r}' for name in changed)})"
+
+# %% ../../nbs/05c_training.config.ipynb #cell-036
 def scale_dropout(
     network:nn.Module, # changed in place
     factor:float, # of the dropout that it came with
@@ -135,17 +146,27 @@ def scale_dropout(
         if isinstance(layer, (enn.FieldDropout, nn.Dropout)): layer.p *= factor
     return network
 
-# %% ../../nbs/05c_training.config.ipynb #cell-035
+# %% ../../nbs/05c_training.config.ipynb #cell-040
+def _split_parameters(network:nn.Module, rate:float) -> list[dict]: # the groups of an optimizer
+    "The features with a learning rate of their own, or frozen at rate 0, behind all other parameters."
+    features = list(network.features.parameters())
+    known = {id(parameter) for parameter in features}
+    others = dict(params=[parameter for parameter in network.parameters() if id(parameter) not in known])
+    for parameter in features if not rate else []: parameter.requires_grad_(False)
+    return [others, dict(params=features, lr=rate)] if rate else [others]
+
+# %% ../../nbs/05c_training.config.ipynb #cell-042
 def make_optimizer(
     config:TrainingConfig, # its optimizer, learning rate and weight decay
     network:nn.Module, # whose parameters it changes
 ) -> torch.optim.Optimizer:
     "RAdam or AdamW, both with decoupled weight decay."
-    settings = dict(lr=config.learning_rate, weight_decay=config.weight_decay)
-    if config.optimizer == "adamw": return torch.optim.AdamW(network.parameters(), **settings)
-    return torch.optim.RAdam(network.parameters(), **settings, decoupled_weight_decay=True)
+    settings, groups = dict(lr=config.learning_rate, weight_decay=config.weight_decay), network.parameters()
+    if config.feature_rate != 1: groups = _split_parameters(network, config.learning_rate*config.feature_rate)
+    if config.optimizer == "adamw": return torch.optim.AdamW(groups, **settings)
+    return torch.optim.RAdam(groups, **settings, decoupled_weight_decay=True)
 
-# %% ../../nbs/05c_training.config.ipynb #cell-038
+# %% ../../nbs/05c_training.config.ipynb #cell-045
 def make_schedule(
     config:TrainingConfig, # its schedule
     optimizer:torch.optim.Optimizer, # whose learning rate it sets
@@ -157,9 +178,10 @@ def make_schedule(
         return schedulers.ReduceLROnPlateau(optimizer, mode="max", factor=config.factor, patience=config.patience)
     if config.schedule == "cosine": return schedulers.CosineAnnealingLR(optimizer, total)
     # One step more than there are batches, since it is stepped after the last one, too.
-    return schedulers.OneCycleLR(optimizer, config.learning_rate, total + 1, cycle_momentum=False)
+    highest = [group["lr"] for group in optimizer.param_groups]
+    return schedulers.OneCycleLR(optimizer, highest, total + 1, cycle_momentum=False)
 
-# %% ../../nbs/05c_training.config.ipynb #cell-042
+# %% ../../nbs/05c_training.config.ipynb #cell-049
 @torch.no_grad()
 def update_average(
     averaged:nn.Module, # changed in place
