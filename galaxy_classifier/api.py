@@ -25,7 +25,7 @@ from .preprocessing.star_removal import PreprocessingParameters
 from .training.config import TrainingConfig
 from .training.evaluate import plot_history
 from .training.fit import fit
-from .training.loop import check_trainable
+from .training.loop import check_trainable, describe_score
 from .training.tracking import start_tracking
 
 # %% ../nbs/08_api.ipynb #cell-006
@@ -77,8 +77,8 @@ class Run:
         self.config = settings_from_dict(TrainingConfig, load_json(self.folder/"config.json"))
 
     def __repr__(self):
-        return (f"Run({str(self.folder)!r}: {self.summary['epochs']} epochs, validation accuracy "
-                f"{self.summary['valid_accuracy']:.1%} in epoch {self.summary['best_epoch']})")
+        return (f"Run({str(self.folder)!r}: {self.summary['epochs']} epochs, {describe_score(self.summary)} "
+                f"in epoch {self.summary['best_epoch']})")
 
 # %% ../nbs/08_api.ipynb #cell-013
 @patch(as_prop=True)
@@ -127,27 +127,39 @@ def report(self:Run,
 def _run_folder(
     config:TrainingConfig, # all settings
     store:Store, # the data
+    start:str|Path|None, # weights to begin from
 ) -> Path: # below runs/
-    "A folder that no run with other settings or data has."
-    given = json.dumps([asdict(config), store.manifest_hash()], sort_keys=True)
+    "A folder that no run with other settings, data or start has."
+    given = json.dumps([asdict(config), store.manifest_hash(), *([str(start)] if start else [])], sort_keys=True)
     return Path("runs")/f"{config.model}-{hashlib.sha256(given.encode()).hexdigest()[:8]}"
 
 # %% ../nbs/08_api.ipynb #cell-021
+def _weights_file(start:Classifier|Run|str|Path|None) -> str|Path|None:
+    "The checkpoint behind a model. Raises `GalaxyError` when it comes without one."
+    if isinstance(start, Run): return start.folder/"best.pt"
+    if not isinstance(start, Classifier): return start
+    beside = start.path.with_suffix(".safetensors"), start.path.with_name("best.pt")
+    found = [path for path in beside if path.is_file()]
+    if found: return found[0]
+    raise GalaxyError(f"There are no weights to train beside {start.path}. Give the folder of a run, or its best.pt.")
+
+# %% ../nbs/08_api.ipynb #cell-022
 def train(
     store:Store|str|Path="data", # preprocessed and split
     output:str|Path|None=None, # folder of the run; one below runs/ that belongs to these settings if not given
     tracking:str="mlflow", # or "none", which needs no MLflow
     device:str="auto", # auto, cpu, cuda …
-    start:str|Path|None=None, # weights to begin from
+    start:Classifier|Run|str|Path|None=None, # weights to begin from: `load()`, a run, a checkpoint
     **settings, # of `TrainingConfig`: epochs, size, learning_rate …
 ) -> Run:
     "Train a network, or resume a run that was stopped. Raises `GalaxyError` for settings and stores that cannot work."
     store, config = _as_store(store), settings_from_dict(TrainingConfig, settings)
-    output = Path(output or _run_folder(config, store))
+    start = _weights_file(start)
+    output = Path(output or _run_folder(config, store, start))
     fit(store, config, output, device, start=start, tracking=tracking)
     return Run(output, store)
 
-# %% ../nbs/08_api.ipynb #cell-027
+# %% ../nbs/08_api.ipynb #cell-028
 def analyse(
     run:Run|str|Path, # of `train`, or its folder, or models:/NAME@ALIAS
     store:Store|str|Path|None=None, # with a split of galaxies that it has not seen; the run's own if not given
@@ -160,7 +172,7 @@ def analyse(
     if store is None: raise GalaxyError("A report needs a store. Give it: analyse(run, store).")
     return Report(Path(path), analyse_store(_as_store(store), run, path, part, **options))
 
-# %% ../nbs/08_api.ipynb #cell-029
+# %% ../nbs/08_api.ipynb #cell-030
 def search(
     store:Store|str|Path="data", # preprocessed and split
     trials:int=20, # how many the study shall have in the end

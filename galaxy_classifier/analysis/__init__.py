@@ -10,7 +10,7 @@ import lazy_loader
 
 # %% ../../nbs/06_analysis.ipynb #cell-008
 __getattr__, __dir__, __all__ = lazy_loader.attach(__name__, submod_attrs={
-    "metrics": ["evaluate", "compare_predictions", "most_confused"],
+    "metrics": ["evaluate", "evaluate_votes", "compare_predictions", "most_confused"],
     "explanations": ["grad_cam", "field_maps", "plot_field", "plot_examples", "embed_2d"],
     "robustness": ["PERTURBATIONS", "RobustnessPlan", "measure_robustness", "robustness_table", "plot_robustness"],
     "report": ["analyse", "galaxy_analyse"],

@@ -61,6 +61,8 @@ class TrainedRun:
 # %% ../../nbs/06d_analysis.report.ipynb #cell-010
 def _check_fits(source:str|Path, checkpoint:dict, store:Store) -> list[str]:
     "Warnings about a checkpoint on a store. Raises `GalaxyError` when it cannot be tested there."
+    if "questions" in checkpoint["extra"].get("target", {}):
+        raise GalaxyError(f"{source} predicts votes, not classes; measure its predictions with evaluate_votes.")
     if checkpoint["classes"] != store.classes:
         raise GalaxyError(f"{source} knows the classes {checkpoint['classes']}, but {store.path} has {store.classes}; "
                           "test it on a store with its own classes.")

@@ -11,6 +11,8 @@ import zipfile
 import zlib
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -31,7 +33,15 @@ from galaxy_classifier.data.images import (
 )
 from .overlap import GalaxySet, compare_sets, describe_overlap
 from .splits import SHARED_SKY, check_coordinates, galaxy10_split, split_counts
-from .store import FROM_TABLE, Store, StoreWriter, open_array, save_splits, store_positions
+from galaxy_classifier.data.store import (
+    FROM_TABLE,
+    Store,
+    StoreWriter,
+    Votes,
+    open_array,
+    save_splits,
+    store_positions,
+)
 
 # %% ../../nbs/01h_data.importers.ipynb #cell-008
 def open_hdf5(
@@ -210,9 +220,11 @@ def check_paths(
         if not (place.is_file() or is_band_pattern): raise GalaxyError(f"{name} row {row}: {file} does not exist.")
 
 # %% ../../nbs/01h_data.importers.ipynb #cell-044
-def _read_table(path:Path, base:Path) -> pd.DataFrame: # label and path, or label, ra and dec
+def _read_table(path:Path, base:Path, has_votes:bool=False) -> pd.DataFrame: # label and path, or label, ra and dec
     "Read a table of labelled images, whose paths start from `base`. Raises `GalaxyError` naming the first wrong row."
-    table = load_table(path, [("path", "label"), ("ra", "dec", "label")])
+    places = ("path",), ("ra", "dec")
+    table = load_table(path, places if has_votes else [(*names, "label") for names in places])
+    if "label" not in table: table["label"] = "galaxy"
     without = table["label"].isna()
     if without.any(): raise GalaxyError(f"{path} row {2 + without.argmax()} has no label; expected one in each row.")
     if "path" in table: check_paths(path, table, base)
@@ -224,11 +236,12 @@ def _labelled_images(
     images:str|Path|None, # folder that a table's paths start from, or where cutouts go
     service:CutoutService, # where a table without paths gets its images
     skip_bad:bool, # leave out positions without an image
+    has_votes:bool=False, # then labels are not needed
 ) -> tuple[pd.DataFrame, Path]: # path and label of each image, and the folder that paths start from
     "Find labelled images; fetch them if only their positions are known."
     if source.is_dir(): return _folder_table(source), source
     base = Path(images or source.parent)
-    table = _read_table(source, base)
+    table = _read_table(source, base, has_votes)
     if "path" in table: return table, base
     folder = Path(images or source.with_name(f"{source.stem}_cutouts"))
     return fetch_cutouts(table, folder, service, skip_bad), folder
@@ -253,7 +266,28 @@ def _copy_images(
         kept.append(row)
     return kept, sizes, bad
 
-# %% ../../nbs/01h_data.importers.ipynb #cell-052
+# %% ../../nbs/01h_data.importers.ipynb #cell-053
+def read_votes(
+    name:str|Path, # of the table, for messages
+    table:pd.DataFrame, # one row a galaxy
+    columns:Sequence[str], # with fractions of votes; or "a,b,c": the votes for each answer of one question
+) -> Votes:
+    "Votes from columns of a table. Raises `GalaxyError` for columns that are missing or hold anything but votes."
+    questions = [column.split(",") for column in columns]
+    columns, are_counts = sum(questions, []), any(len(answers) > 1 for answers in questions)
+    missing = [column for column in columns if column not in table]
+    if missing: raise GalaxyError(f"{name} has no column {missing[0]!r}; it has {', '.join(map(str, table))}.")
+    values = table[columns].apply(pd.to_numeric, errors="coerce")
+    wrong = np.argwhere((values.isna() & table[columns].notna()).to_numpy())
+    if len(wrong):
+        row, column = wrong[0]
+        raise GalaxyError(f"{name} row {2 + row} has {table[columns[column]].iloc[row]!r} for {columns[column]!r}. "
+                          "Give a number, or leave it empty.")
+    groups = [[columns.index(answer) for answer in answers] for answers in questions] if are_counts else None
+    try: return Votes(columns, values.to_numpy(np.float32), groups)
+    except GalaxyError as error: raise GalaxyError(f"{name}, counted from 0 behind its head: {error}") from None
+
+# %% ../../nbs/01h_data.importers.ipynb #cell-055
 def import_images(
     source:str|Path, # a directory of class folders, or a table
     store:str|Path, # the directory to make
@@ -262,11 +296,13 @@ def import_images(
     overwrite:bool=False, # replace a store that is there?
     images:str|Path|None=None, # folder that a table's paths start from, or where cutouts go
     service:CutoutService=LEGACY_SURVEYS, # where a table without paths gets its images
-    **split, # seed, fractions, radius, test_conflicts: see `save_splits`
+    votes:Sequence[str]=(), # columns of a table with votes, see `read_votes`; such a table needs no labels
+    **split, # seed, radius, test_conflicts: see `save_splits`
 ) -> Store:
-    "Read labelled images into a store and split it 60 : 20 : 20."
+    "Read labelled images, or images with votes, into a store and split it 60 : 20 : 20."
     source = Path(source)
-    table, base = _labelled_images(source, images, service, skip_bad)
+    table, base = _labelled_images(source, images, service, skip_bad, bool(votes))
+    votes = read_votes(source, table, votes) if votes else None
     classes, labels = _number_classes(table["label"].tolist())
     split_counts(labels, classes=classes) # fails now rather than after the copy
     origin = dict(kind="folder" if source.is_dir() else "table", name=source.name)
@@ -275,12 +311,13 @@ def import_images(
         if bad: writer.trim(len(kept))
         split_counts(np.array(writer.labels), classes=classes)
         writer.catalog = table.iloc[kept]
+        if votes: writer.votes = replace(votes, targets=votes.targets[kept])
         writer.source.update(skipped=len(bad), sizes={str(side): count for side, count in sizes.items()})
     for message in bad: print("left out:", message)
     report_resized(sizes, size)
     return Store(store)
 
-# %% ../../nbs/01h_data.importers.ipynb #cell-058
+# %% ../../nbs/01h_data.importers.ipynb #cell-061
 _MAX_ARCHIVE = 8_000_000_000 # bytes that an .npz may unpack to in memory
 
 def _open_archive(path:Path) -> tuple[np.ndarray, np.ndarray]: # images, labels
@@ -295,7 +332,7 @@ def _open_archive(path:Path) -> tuple[np.ndarray, np.ndarray]: # images, labels
     except (OSError, KeyError, ValueError, zipfile.BadZipFile, zlib.error, EOFError) as error:
         raise GalaxyError(f"{path} cannot be read ({error}); expected an .npz with images and labels.") from None
 
-# %% ../../nbs/01h_data.importers.ipynb #cell-060
+# %% ../../nbs/01h_data.importers.ipynb #cell-063
 def _open_arrays(images:Path, labels:str|Path|None) -> tuple[np.ndarray, np.ndarray]: # images, labels
     "Open arrays without unpickling. Raises `GalaxyError` when they are not there or not arrays."
     if images.suffix.lower() == ".npz": return _open_archive(images)
@@ -304,7 +341,7 @@ def _open_arrays(images:Path, labels:str|Path|None) -> tuple[np.ndarray, np.ndar
                           "or one .npz with images and labels.")
     return open_array(images), open_array(labels)
 
-# %% ../../nbs/01h_data.importers.ipynb #cell-062
+# %% ../../nbs/01h_data.importers.ipynb #cell-065
 def import_arrays(
     images:str|Path, # .npy (N,H,H,3) uint8, or .npz with images and labels
     store:str|Path, # the directory to make
@@ -324,7 +361,7 @@ def import_arrays(
             writer.write(start, pixels[start:start + 256], numbers[start:start + 256])
     return Store(store)
 
-# %% ../../nbs/01h_data.importers.ipynb #cell-065
+# %% ../../nbs/01h_data.importers.ipynb #cell-068
 def _degrees(name:str|Path, table:pd.DataFrame, column:str) -> np.ndarray: # (N,) float; NaN where unknown
     "A column of a table as numbers. Raises `GalaxyError` naming the first row that holds something else."
     if column not in table: return np.full(len(table), np.nan)
@@ -334,7 +371,7 @@ def _degrees(name:str|Path, table:pd.DataFrame, column:str) -> np.ndarray: # (N,
     raise GalaxyError(f"{name} row {2 + wrong[0]} has the {column} {table[column].iloc[wrong[0]]!r}; "
                       "expected a number of degrees.")
 
-# %% ../../nbs/01h_data.importers.ipynb #cell-067
+# %% ../../nbs/01h_data.importers.ipynb #cell-070
 def _table_set(path:Path) -> GalaxySet:
     "Positions and paths of a table. Raises `GalaxyError` when it has neither."
     if not path.is_file(): raise GalaxyError(f"{path} does not exist; expected a table, a folder, HDF5 or a store.")
@@ -350,7 +387,7 @@ def _table_set(path:Path) -> GalaxySet:
 
     return GalaxySet(path.name, *(_degrees(path, table, name) for name in ("ra", "dec")), paths and images, paths)
 
-# %% ../../nbs/01h_data.importers.ipynb #cell-069
+# %% ../../nbs/01h_data.importers.ipynb #cell-072
 def _hdf5_images(path:Path) -> Iterator[np.ndarray]: # (H,H,3) uint8
     "Images of an HDF5 file, one after the other."
     with open_hdf5(path) as file:
@@ -365,7 +402,7 @@ def _hdf5_set(path:Path) -> GalaxySet:
         table = _read_catalog(file, len(file["images"]))
     return GalaxySet(path.name, *(_degrees(path, table, name) for name in ("ra", "dec")), lambda: _hdf5_images(path))
 
-# %% ../../nbs/01h_data.importers.ipynb #cell-071
+# %% ../../nbs/01h_data.importers.ipynb #cell-074
 def _store_images(store:Store) -> Iterator[np.ndarray]: # (H,H,3) uint8
     "Images of a store, one after the other."
     for _, images in store.slices(): yield from images
@@ -384,7 +421,7 @@ def _galaxy_set(path:str|Path) -> GalaxySet:
     return GalaxySet(path.name, unknown, unknown, lambda: (read_image(file, None) for file in files),
                      [str(file.relative_to(path)) for file in files])
 
-# %% ../../nbs/01h_data.importers.ipynb #cell-073
+# %% ../../nbs/01h_data.importers.ipynb #cell-076
 def find_overlap(
     first:str|Path, # a table with ra and dec (degrees) or path; a folder of images; HDF5; a store
     second:str|Path, # another
@@ -399,7 +436,7 @@ def find_overlap(
     print(describe_overlap(pairs, *sets), file=sys.stderr)
     return pairs
 
-# %% ../../nbs/01h_data.importers.ipynb #cell-076
+# %% ../../nbs/01h_data.importers.ipynb #cell-079
 def describe_store(
     store:Store, # with a split
 ) -> str: # some lines
@@ -417,7 +454,7 @@ def describe_store(
         lines.append(f"{split['conflicts']} pairs are one galaxy with two labels{where}")
     return "\n".join(lines)
 
-# %% ../../nbs/01h_data.importers.ipynb #cell-079
+# %% ../../nbs/01h_data.importers.ipynb #cell-082
 def _published_split(seed:int, radius:float, test_conflicts:bool) -> dict:
     "How to split the published file: by its table, or by other options."
     options = dict(seed=seed, radius=radius, test_conflicts=test_conflicts)
@@ -428,7 +465,7 @@ def _import_published(file:Path, store:Path, names:Sequence[str], overwrite:bool
     "Fetch and import the published file."
     return import_hdf5(download_file(GALAXY10, file), store, names, overwrite, **_published_split(**split))
 
-# %% ../../nbs/01h_data.importers.ipynb #cell-081
+# %% ../../nbs/01h_data.importers.ipynb #cell-084
 def _check_arguments(published:str|None, overlap:Sequence[Path], seed:int, workers:int, size:int, radius:float):
     "Raises `GalaxyError` for values that no source can take."
     if seed < 0 or workers < 1 or size < 8:
@@ -439,15 +476,16 @@ def _check_arguments(published:str|None, overlap:Sequence[Path], seed:int, worke
     if published not in (None, "galaxy10"):
         raise GalaxyError(f"no published data set {published!r} is known; expected galaxy10, or another source.")
 
-# %% ../../nbs/01h_data.importers.ipynb #cell-083
-def _only_source(**sources) -> str:
-    "The name of the source that is given. Raises `GalaxyError` where there is none, or more than one."
+# %% ../../nbs/01h_data.importers.ipynb #cell-086
+def _only_source(votes:Sequence[str]=(), **sources) -> str:
+    "The name of the source that is given. Raises `GalaxyError` for none, more than one, or one without votes."
     given = [name for name, value in sources.items() if value is not None and value is not False]
+    if votes and given != ["table"]: raise GalaxyError("Votes are columns of a table. Give --table with --votes.")
     if len(given) == 1: return given[0]
     raise GalaxyError(f"{len(given)} sources given ({', '.join(given) or 'none'}); expected one of galaxy10, --hdf5, "
                       "--folder, --table, --arrays, --simulate, --split-only, --overlap.")
 
-# %% ../../nbs/01h_data.importers.ipynb #cell-085
+# %% ../../nbs/01h_data.importers.ipynb #cell-088
 def _simulate(store:Path, count:int, size:int, seed:int=0, workers:int=2, overwrite:bool=False,
               magnification:float=1.) -> Store:
     "Simulate a store, see `simulate_store`."
@@ -461,7 +499,7 @@ def _split_again(store:Path, **split) -> Store:
     save_splits(made, **split)
     return made
 
-# %% ../../nbs/01h_data.importers.ipynb #cell-088
+# %% ../../nbs/01h_data.importers.ipynb #cell-091
 def galaxy_data(
     published:Literal["galaxy10"]=None, # galaxy10: fetch the published file, 2.5 GB, and import it
     /,
@@ -471,6 +509,7 @@ def galaxy_data(
     folder:Path|None=None, # source: a directory with a folder of images (JPEG, PNG, TIFF, FITS) for each class
     table:Path|None=None, # source: CSV or Parquet, columns path and label, or ra, dec and label to fetch cutouts
     images:Path|None=None, # folder that paths of --table start from (default: its own), or of cutouts (TABLE_cutouts)
+    votes:list[str]=(), # columns of --table: a word is one with fractions, a,b,c the counts for answers of a question
     layer:str=LEGACY_SURVEYS.layer, # data release of the Legacy Surveys that cutouts come from
     arrays:Path|None=None, # source: images as .npy (with --labels), or an .npz with images and labels
     labels:Path|None=None, # labels for --arrays, as .npy
@@ -489,16 +528,15 @@ def galaxy_data(
 ):
     "Bring galaxies into a store: fetched, from HDF5, folders, a table, positions on the sky, arrays, or simulated."
     _check_arguments(published, overlap, seed, workers, size, radius)
-    source = _only_source(galaxy10=published, hdf5=hdf5, folder=folder, table=table, arrays=arrays, simulate=simulate,
-                          split_only=split_only, overlap=overlap or None)
+    source = _only_source(votes, galaxy10=published, hdf5=hdf5, folder=folder, table=table, arrays=arrays,
+                          simulate=simulate, split_only=split_only, overlap=overlap or None)
     if source == "overlap": return print(find_overlap(*overlap, radius).round(3).to_csv(index=False), end="")
     names, service = classes.split(",") if classes else GALAXY10_CLASSES, CutoutService(layer=layer)
     split = dict(seed=seed, radius=radius, test_conflicts=test_conflicts)
+    bring = partial(import_images, folder or table, store, size, skip_bad, overwrite, images, service, votes, **split)
     make = dict(galaxy10=lambda: _import_published(file, store, names, overwrite, **split),
                 hdf5=lambda: import_hdf5(hdf5, store, names, overwrite, **split),
-                folder=lambda: import_images(folder, store, size, skip_bad, overwrite, **split),
-                table=lambda: import_images(table, store, size, skip_bad, overwrite, images, service, **split),
+                folder=bring, table=bring, split_only=lambda: _split_again(store, **split),
                 arrays=lambda: import_arrays(arrays, store, labels, names, overwrite, **split),
-                simulate=lambda: _simulate(store, simulate, size, seed, workers, overwrite, magnification),
-                split_only=lambda: _split_again(store, **split))
+                simulate=lambda: _simulate(store, simulate, size, seed, workers, overwrite, magnification))
     print(describe_store(make[source]()))

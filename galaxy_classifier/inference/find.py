@@ -276,7 +276,7 @@ def galaxy_find(
     like:str=None, # an image: find similar galaxies; the catalogue must have embeddings
     unusual:bool=False, # find those most unlike the training images, by novelty
     count:int=20, # galaxies at most
-    model:str="runs/latest", # for --like, what made the catalogue: model.onnx, a directory of galaxy-train, models:/…
+    model:str=None, # for --like, what made the catalogue: model.onnx, a run, models:/…; the package's if not given
     images:str=None, # what was classified, to show it: a store, HDF5 file or table; not needed for files and folders
     output:Path=Path("found.html"), # the page; the table is written beside it, as .csv
     force:bool=False, # replace an output that is there

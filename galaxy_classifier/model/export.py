@@ -17,6 +17,7 @@ import torch
 from torch import nn
 
 from ..core import GalaxyError, atomic_path
+from ..loss import VoteLoss
 from .confidence import NoveltyDetector
 from .fast_path import group_max, pooling_width
 from .groups import ResidualBlock, enn
@@ -103,8 +104,10 @@ class ExportedNetwork(nn.Module):
         network:GalaxyNetwork, # trained
         temperature:float=1., # that scores are divided by
         detector:NoveltyDetector|None=None, # of images unlike the training; without it, the novelty is 0
+        votes:VoteLoss|None=None, # makes fractions of the scores of questions; without it, classes compete
     ):
         super().__init__()
+        self.votes = votes
         self.network, self.size, self.temperature = to_plain(network), network.config["size"], temperature
         width = next(layer for layer in network.head if isinstance(layer, nn.Linear)).in_features
         nothing = np.zeros((1, width), np.float32), np.zeros((width, width), np.float32), 1.
@@ -119,7 +122,9 @@ class ExportedNetwork(nn.Module):
         "Class probabilities, novelty, embedding."
         embedding = self.network.embed(prepare_images(images, self.size), asymmetry)
         distances = ((embedding@self.whiten)[:, None] - self.means).square().sum(-1)
-        return (self.network.head(embedding)/self.temperature).softmax(1), distances.amin(1).sqrt(), embedding
+        scores = self.network.head(embedding)/self.temperature
+        found = self.votes.fractions(scores) if self.votes else scores.softmax(1)
+        return found, distances.amin(1).sqrt(), embedding
 
 # %% ../../nbs/04h_model.export.ipynb #cell-029
 def _trace(network:ExportedNetwork, image_size:int, measurements:int): # a torch.onnx.ONNXProgram
@@ -147,9 +152,10 @@ def export_onnx(
     image_size:int=256, # H = W of the stored images, for the trace; other sizes work too
     temperature:float=1., # see `ExportedNetwork`
     detector:NoveltyDetector|None=None, # likewise
+    votes:VoteLoss|None=None, # likewise
 ) -> Path: # the file
     "Write an ONNX file: images (N,H,W,3) uint8, asymmetry (N,K) to probabilities (N,classes), novelty (N,), embedding."
-    network = ExportedNetwork(deepcopy(model), temperature, detector).cpu().eval()
+    network = ExportedNetwork(deepcopy(model), temperature, detector, votes).cpu().eval()
     program = _trace(network, image_size, model.config["measurements"])
     with atomic_path(path) as temporary:
         program.save(temporary)

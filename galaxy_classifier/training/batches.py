@@ -20,19 +20,21 @@ from ..model.networks import resize_images, to_unit
 
 # %% ../../nbs/05a_training.batches.ipynb #cell-008
 class GalaxyDataset(Dataset):
-    "Image, measurements and label of each row of a split, read when asked for."
+    "Image, measurements and target of each row of a split, read when asked for."
     def __init__(self,
         store:Store, # the arrays
         split:str="train", # "train", "valid", "test" or "all"
         cleaned:bool=True, # star-free images? The store must be preprocessed
+        target:str="classes", # labels; or "votes"
     ):
-        self.store, self.split, self.cleaned = store, split, cleaned
+        self.store, self.split, self.cleaned, self.target = store, split, cleaned, target
         self.rows, self.labels = store.split(split), store.labels
+        self.targets = store.votes.targets if target == "votes" else store.labels
         self.images = store.images_cleaned if cleaned else store.images
         self.measurements = store.measurements
 
     def __len__(self): return len(self.rows)
-    def __reduce__(self): return GalaxyDataset, (self.store, self.split, self.cleaned)
+    def __reduce__(self): return GalaxyDataset, (self.store, self.split, self.cleaned, self.target)
     def __getitem__(self, item): return self.__getitems__([item])[0]
 
     def __repr__(self):
@@ -43,13 +45,13 @@ class GalaxyDataset(Dataset):
 @patch
 def __getitems__(self:GalaxyDataset,
     items:list[int], # positions within the split
-) -> list[tuple]: # (H,W,3) uint8, (K,) float32, () int64 for each
+) -> list[tuple]: # (H,W,3) uint8, (K,) float32, () int64 or (Q,) float32 for each
     "Several items in one sorted read."
     rows = self.rows[items]
     order = np.argsort(rows)
     images = np.empty((len(rows), *self.images.shape[1:]), np.uint8)
     images[order] = self.images[rows[order]]
-    parts = images, self.measurements[rows], self.labels[rows]
+    parts = images, self.measurements[rows], self.targets[rows]
     return list(zip(*map(torch.from_numpy, parts), strict=True))
 
 # %% ../../nbs/05a_training.batches.ipynb #cell-016
@@ -126,10 +128,11 @@ def make_loader(
     balanced:bool=False, # draw with replacement, each class equally often? Needs `shuffle`
     rank:int=0, # of this process
     world_size:int=1, # processes that share each batch
-) -> DataLoader: # of images (B,H,W,3) uint8, measurements (B,K) float32, labels (B,) int64
+    target:str="classes", # or "votes"
+) -> DataLoader: # of images (B,H,W,3) uint8, measurements (B,K) float32, labels (B,) int64 or votes (B,Q) float32
     "Batches of a split. Raises `GalaxyError` for batches that are too small, and for stores without star-free images."
     if balanced and not shuffle: raise GalaxyError("A balanced order is random; give shuffle=True with balanced=True.")
-    dataset = GalaxyDataset(store, split, cleaned)
+    dataset = GalaxyDataset(store, split, cleaned, target)
     labels = dataset.labels[dataset.rows]
     workers = _choose_workers(store.size) if workers is None else workers
     sampler = BatchSampler(labels, batch_size, shuffle, seed, balanced, rank, world_size)
@@ -162,7 +165,7 @@ class CachedLoader:
         parts = range(0, len(self.dataset), 64)
         parts = parts if quiet else progress(parts, label="resizing images", unit="batches")
         pieces = [self._load(range(start, min(start + 64, len(self.dataset)))) for start in parts]
-        self.images, self.measurements, self.labels = map(torch.cat, zip(*pieces, strict=True))
+        self.images, self.measurements, self.targets = map(torch.cat, zip(*pieces, strict=True))
 
     def _load(self, positions:range) -> tuple:
         images, *rest = (part.to(self.device) for part in default_collate(self.dataset.__getitems__(list(positions))))
@@ -171,16 +174,16 @@ class CachedLoader:
     def __len__(self): return len(self.batch_sampler)
 
     def __repr__(self):
-        count, megabytes = len(self.labels), self.images.nbytes/1e6
+        count, megabytes = len(self.targets), self.images.nbytes/1e6
         return f"CachedLoader({count} images of {self.size}×{self.size} on {self.device}, {megabytes:.1f} MB)"
 
 # %% ../../nbs/05a_training.batches.ipynb #cell-046
 @patch
 def read(self:CachedLoader,
     positions:torch.Tensor, # (B,) on the device
-) -> tuple: # images (B,size,size,3) uint8, measurements (B,K), labels (B,)
-    "Images, measurements and labels at these positions of the split."
-    return self.images[positions], self.measurements[positions], self.labels[positions]
+) -> tuple: # images (B,size,size,3) uint8, measurements (B,K), labels (B,) or votes (B,Q)
+    "Images, measurements and targets at these positions of the split."
+    return self.images[positions], self.measurements[positions], self.targets[positions]
 
 @patch
 def __iter__(self:CachedLoader) -> Iterator[tuple]:

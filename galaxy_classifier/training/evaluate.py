@@ -15,6 +15,7 @@ import torch
 
 from ..core import GalaxyError, pick_device, progress
 from ..data.store import Store
+from ..loss import VoteLoss
 from ..model.confidence import NoveltyDetector, fit_novelty, fit_temperature
 from ..model.export import to_plain
 from ..model.networks import GalaxyNetwork, prepare_images
@@ -24,13 +25,14 @@ from .batches import make_loader
 @dataclass(repr=False)
 class Predictions:
     "What a network says about some images."
-    labels:np.ndarray # (N,) int64, the true classes
-    probabilities:np.ndarray # (N,C) float32, not calibrated
+    labels:np.ndarray # (N,) int64, the true classes; or votes (N,Q) float32
+    probabilities:np.ndarray # (N,C) float32, not calibrated; or fractions (N,Q)
     descriptions:np.ndarray # (N,D) float32, from which the last layers decide
 
     def __len__(self): return len(self.labels)
 
     def __repr__(self):
+        if self.labels.ndim > 1: return f"Predictions({len(self)} images, {self.probabilities.shape[1]} questions)"
         accuracy = (self.probabilities.argmax(1) == self.labels).mean()
         return f"Predictions({len(self)} images, {self.probabilities.shape[1]} classes, accuracy {accuracy:.3f})"
 
@@ -43,16 +45,18 @@ def predict_split(
     cleaned:bool=True, # star-free images, as in training?
     device:str="auto", # see `pick_device`
     batch_size:int=64, # images at a time
+    votes:VoteLoss|None=None, # of a network that predicts votes
 ) -> Predictions: # in the order of the split's rows
     "Predict each image of a split. Raises `GalaxyError` for an empty split."
     if not len(store.split(part)):
         raise GalaxyError(f"The {part} split of {store.path} is empty; split it again with galaxy-data --split-only.")
     place, batches = pick_device(device), []
     plain, size = to_plain(network).to(place), network.config["size"]
-    loader = make_loader(store, part, batch_size, cleaned=cleaned)
+    loader = make_loader(store, part, batch_size, cleaned=cleaned, target="votes" if votes else "classes")
     for images, measurements, labels in progress(loader, label="predict", unit="batches"):
         descriptions = plain.embed(prepare_images(images.to(place), size), measurements.to(place))
-        probabilities = plain.head(descriptions).softmax(1)
+        logits = plain.head(descriptions)
+        probabilities = votes.to(place).fractions(logits) if votes else logits.softmax(1)
         batches.append((labels.numpy(), probabilities.cpu().numpy(), descriptions.cpu().numpy()))
     return Predictions(*map(np.concatenate, zip(*batches, strict=True)))
 
@@ -62,11 +66,13 @@ def calibrate(
     store:Store, # that it was trained on
     cleaned:bool=True, # star-free images, as in training?
     device:str="auto", # see `pick_device`
+    votes:VoteLoss|None=None, # of a network that predicts votes; its temperature is 1
 ) -> tuple[float, NoveltyDetector]: # temperature; detector of unusual images
     "Fit what an exported network needs beside its weights."
-    train, valid = (predict_split(network, store, part, cleaned, device) for part in ("train", "valid"))
-    detector = fit_novelty(train.descriptions, train.labels, valid.descriptions)
-    return fit_temperature(valid.labels, valid.probabilities), detector
+    train, valid = (predict_split(network, store, part, cleaned, device, votes=votes) for part in ("train", "valid"))
+    labels = store.labels[store.split("train")]
+    detector = fit_novelty(train.descriptions, labels, valid.descriptions)
+    return 1. if votes else fit_temperature(valid.labels, valid.probabilities), detector
 
 # %% ../../nbs/05g_training.evaluate.ipynb #cell-019
 _PANELS = ("train_loss", "valid_loss"), ("train_accuracy", "valid_accuracy"), ("learning_rate",), \

@@ -26,7 +26,7 @@ from fastcore.basics import patch
 
 from ..core import GalaxyError, atomic_path, load_json, lock_path, save_json
 from ..data.store import Store
-from ..model.checkpoints import load_model, save_checkpoint, save_tensors
+from ..model.checkpoints import file_digest, find_weights, load_model, save_checkpoint, save_tensors
 from ..model.export import export_onnx
 from ..model.networks import NonFiniteError
 from .batches import CACHES
@@ -36,8 +36,11 @@ from galaxy_classifier.training.loop import (
     Trainer,
     all_reduce,
     check_trainable,
+    describe_score,
+    describe_target,
     make_fabric,
     make_network,
+    output_names,
     read_run_state,
 )
 from .registry import find_model_file, log_model
@@ -108,9 +111,10 @@ class RunCheckpointer:
 def _write_best(self:RunCheckpointer):
     "The best network so far, with its settings and where it comes from."
     store, config, best = self.trainer.store, self.trainer.config, self.trainer.best
-    save_checkpoint(self.folder/"best.pt", self.trainer.network, store.classes, best["state"],
-                    training=json.loads(json.dumps(asdict(config))), epoch=best["epoch"],
-                    valid_accuracy=best["valid_accuracy"], data=store.manifest_hash(),
+    scores = {name: value for name, value in best.items() if name.startswith("valid_")}
+    save_checkpoint(self.folder/"best.pt", self.trainer.network, output_names(store, config), best["state"],
+                    training=json.loads(json.dumps(asdict(config))), epoch=best["epoch"], **scores,
+                    target=describe_target(store, config), data=store.manifest_hash(),
                     preprocessing=store.manifest.get("preprocessing", {}))
     self.best_written = best["epoch"]
 
@@ -137,9 +141,10 @@ def save(self:RunCheckpointer) -> bool: # could everything be written?
 # %% ../../nbs/05h_training.fit.ipynb #cell-022
 def _epoch_line(row:dict, best:bool) -> str:
     "One epoch for the reader."
-    return (f"epoch {row['epoch'] + 1:3d}  train loss {row['train_loss']:.3f} accuracy {row['train_accuracy']:.3f}   "
-            f"valid loss {row['valid_loss']:.3f} accuracy {row['valid_accuracy']:.3f} "
-            f"macro-F1 {row['valid_macro_f1']:.3f}{'  best' if best else ''}")
+    names = dict(loss="loss", accuracy="accuracy", macro_f1="macro-F1", rmse="RMSE")
+    train, valid = ([f"{word} {row[f'{part}_{name}']:.3f}" for name, word in names.items() if f"{part}_{name}" in row]
+                    for part in ("train", "valid"))
+    return f"epoch {row['epoch'] + 1:3d}  train {' '.join(train)}   valid {' '.join(valid)}{'  best' if best else ''}"
 
 # %% ../../nbs/05h_training.fit.ipynb #cell-024
 @patch
@@ -196,9 +201,12 @@ def _make_batch_callback(checkpointer:RunCheckpointer, guard:SignalGuard, minute
     return after_batch
 
 # %% ../../nbs/05h_training.fit.ipynb #cell-036
-def _read_run(folder:Path, store:Store, config:TrainingConfig) -> dict|None: # see `read_run_state`
-    "The run that a folder holds. Raises `GalaxyError` when it is another one, or cannot be resumed."
-    if (folder/"last.pt").exists(): return read_run_state(folder/"last.pt", config, store.manifest_hash())
+def _read_run(folder:Path, store:Store, config:TrainingConfig, start:str|None=None) -> dict|None:
+    "The run that a folder holds, see `read_run_state`. Raises `GalaxyError` when it is another one."
+    if (folder/"last.pt").exists():
+        state = read_run_state(folder/"last.pt", config, store.manifest_hash())
+        if start in (None, state["start"]): return state
+        raise GalaxyError(f"{folder} holds a run that began with other weights. Give them, or choose another --output.")
     if (folder/"best.pt").exists():
         raise GalaxyError(f"{folder} holds a run without last.pt, which cannot be resumed. Choose another --output.")
 
@@ -270,19 +278,22 @@ def _run_epochs(checkpointer:RunCheckpointer, callback:Callable[[RunCheckpointer
 def _export_network(trainer:Trainer, commit:str) -> float: # the temperature
     "Calibrate the best network and write model.onnx."
     store, config = trainer.store, trainer.config
-    network = load_model(trainer.folder/"best.pt")
-    temperature, detector = calibrate(network, store, config.cleaned, trainer.fabric.device.type)
+    network, target = load_model(trainer.folder/"best.pt"), describe_target(store, config)
+    votes = trainer.loss_fn.cpu() if config.target == "votes" else None
+    temperature, detector = calibrate(network, store, config.cleaned, trainer.fabric.device.type, votes)
     parameters = store.manifest.get("preprocessing", {}).get("parameters", {})
     notes = dict(image_size=store.size, cleaned=config.cleaned, preprocessing=parameters, temperature=temperature,
-                 commit=commit, data=store.manifest_hash())
-    export_onnx(network, trainer.folder/"model.onnx", store.classes, notes, store.size, temperature, detector)
+                 target=target, commit=commit, data=store.manifest_hash())
+    names, votes = output_names(store, config), votes and votes.cpu()
+    export_onnx(network, trainer.folder/"model.onnx", names, notes, store.size, temperature, detector, votes)
     return temperature
 
 # %% ../../nbs/05h_training.fit.ipynb #cell-053
 def _save_figures(trainer:Trainer):
     "Draw the history and the confusion matrix of the best epoch."
-    figures = dict(history=plot_history(pd.DataFrame(trainer.history)),
-                   confusion=plot_confusion(trainer.best["confusion"], trainer.store.classes))
+    figures = dict(history=plot_history(pd.DataFrame(trainer.history)))
+    if trainer.config.target == "classes":
+        figures["confusion"] = plot_confusion(trainer.best["confusion"], trainer.store.classes)
     for name, figure in figures.items():
         with atomic_path(trainer.folder/f"{name}.png") as path: figure.savefig(path, dpi=120)
         plt.close(figure)
@@ -291,8 +302,8 @@ def _save_figures(trainer:Trainer):
 def _summarise(checkpointer:RunCheckpointer, temperature:float) -> dict:
     "What came out of a run, and where it comes from."
     trainer, best = checkpointer.trainer, checkpointer.trainer.best
-    return dict(best_epoch=best["epoch"] + 1, epochs=len(trainer.history), valid_accuracy=best["valid_accuracy"],
-                valid_macro_f1=float(trainer.history[best["epoch"]]["valid_macro_f1"]),
+    scores = {name: float(value) for name, value in best.items() if name.startswith("valid_")}
+    return dict(best_epoch=best["epoch"] + 1, epochs=len(trainer.history), **scores,
                 skipped_steps=trainer.skipped, temperature=temperature, commit=" ".join(checkpointer.commits),
                 hardware=hardware(trainer.fabric.device), data=trainer.store.manifest_hash(),
                 mlflow_run=checkpointer.logger.run_id)
@@ -305,10 +316,12 @@ def _deliver(checkpointer:RunCheckpointer, summary:dict) -> bool: # has MLflow e
     trainer, logger = checkpointer.trainer, checkpointer.logger
     image, measurements = trainer.train.dataset[0][:2]
     example = dict(images=image.numpy()[None], asymmetry=measurements.numpy()[None])
+    written = [name for name in _ARTIFACTS if (trainer.folder/name).is_file()]
+    score = "valid_rmse" if trainer.config.target == "votes" else "valid_accuracy"
     when = dict(timestamp=trainer.history[-1]["time"], step=summary["best_epoch"] - 1)
     return (logger.log_history(trainer.history)
-            and all(logger.call("log_artifact", str(trainer.folder/name)) for name in _ARTIFACTS)
-            and logger.call("log_metric", "best_valid_accuracy", summary["valid_accuracy"], **when)
+            and all(logger.call("log_artifact", str(trainer.folder/name)) for name in written)
+            and logger.call("log_metric", f"best_{score}", summary[score], **when)
             and logger.call(log_model, trainer.folder/"model.onnx", example)
             and logger.call("set_terminated", "FINISHED"))
 
@@ -352,13 +365,14 @@ def fit(
     folder, options, commit = Path(folder), _make_options(options, changes), git_commit() # code may change meanwhile
     fabric = _open_fabric(options, config.precision)
     check_trainable(store, config)
-    held = _read_run(folder, store, config)
-    start = find_model_file(start) if start and not held else None
+    start = find_model_file(find_weights(start)) if start else None
+    held = _read_run(folder, store, config, start and file_digest(start))
     if not held: make_network(store, config, start) # fails now if there is no such network
     fabric.launch()
     with lock_path(folder) if fabric.is_global_zero else nullcontext():
         trainer = Trainer(store, config, fabric, folder, options.workers, start, options.on_nonfinite, options.cache)
         if held: trainer.restore(held)
+        else: trainer.start = start and file_digest(start)
         finished = _finished_summary(trainer, options)
         if finished: return finished
         checkpointer = open_checkpointer(trainer, held, options, commit, parent)
@@ -381,7 +395,7 @@ def galaxy_train(
     num_nodes:int=1, # machines; start the command on each, by SLURM or with MASTER_ADDR, MASTER_PORT and NODE_RANK
     strategy:Literal["auto", "ddp"]="auto", # how processes work together
     workers:int=None, # processes that read beside each that trains; chosen by the device if not given
-    start:Path=None, # a checkpoint (best.pt) of the same network to begin from
+    start:Path=None, # weights to begin from, also of other classes or another size: a run, best.pt, votes or galaxy10
     on_nonfinite:Literal["stop", "skip"]="stop", # at a NaN or infinite loss; skip leaves out a step, ten times at most
     cache:Literal["auto", "device", "host"]="auto", # where images are kept: on the device, auto if they fit; or host
     minutes:float=5., # between two checkpoints within an epoch
@@ -394,5 +408,4 @@ def galaxy_train(
     fabric = make_fabric(device, devices, num_nodes, strategy, settings.precision)
     summary = fit(opened, settings, output, options, start=start, device=fabric)
     if fabric.is_global_zero:
-        print(f"{output}: best validation accuracy {summary['valid_accuracy']:.3f} "
-              f"in epoch {summary['best_epoch']} of {summary['epochs']}")
+        print(f"{output}: best {describe_score(summary)} in epoch {summary['best_epoch']} of {summary['epochs']}")
