@@ -6,11 +6,13 @@
 __all__ = ['import_hdf5', 'import_images', 'import_arrays', 'find_overlap', 'describe_store', 'galaxy_data']
 
 # %% ../../nbs/01h_data.importers.ipynb #cell-003
+import math
 import sys
 import zipfile
 import zlib
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -44,18 +46,61 @@ from galaxy_classifier.data.store import (
 )
 
 # %% ../../nbs/01h_data.importers.ipynb #cell-008
+_MAX_CHUNK = 2**28 # bytes: what must be unpacked to read one number
+_MAX_RATIO = 2000 # bytes unpacked from one on disk: one pass of gzip gets to 1032
+
+def _false_claim(dataset:h5py.Dataset) -> str: # empty for a sound one
+    "What is wrong with the size that a dataset claims, before any of it is read."
+    shape, chunk = dataset.shape, dataset.chunks
+    claimed, stored = math.prod(shape)*dataset.dtype.itemsize, dataset.id.get_storage_size()
+    whole = stored >= claimed
+    if chunk is not None:
+        unpacked = math.prod(chunk)*dataset.dtype.itemsize
+        if unpacked > _MAX_CHUNK: return f"has chunks of {unpacked:,} bytes; expected at most {_MAX_CHUNK:,}"
+        needed = math.prod(-(-side//part) for side, part in zip(shape, chunk, strict=True))
+        whole = dataset.id.get_num_chunks() == needed
+    if whole and claimed <= _MAX_RATIO*stored: return ""
+    return f"claims {claimed:,} bytes, but {stored:,} are stored; expected a dataset that is written to its end"
+
+# %% ../../nbs/01h_data.importers.ipynb #cell-010
+def _leaves_file(file:h5py.File, name:str) -> bool:
+    "Does a name at the top of a file lead elsewhere? Nothing is opened to find out."
+    link = file.get(name, getlink=True)
+    target = link.path.strip("/") if isinstance(link, h5py.SoftLink) else ""
+    # Further down, a path may lead through a link to another file.
+    if target and "/" not in target: link = file.get(target, getlink=True)
+    return not isinstance(link, h5py.HardLink)
+
+def _check_whole(path:Path, file:h5py.File):
+    "Raises `GalaxyError` for datasets that lie in other files, or claim more than there is."
+    for name in file:
+        if _leaves_file(file, name):
+            raise GalaxyError(f"{path}: {name!r} is a link to another place; expected all data in the file itself.")
+        item = file[name]
+        if not isinstance(item, h5py.Dataset): continue
+        if item.external or item.is_virtual:
+            raise GalaxyError(f"{path}: {name!r} takes its data from other files; expected all in the file itself.")
+        wrong = "is empty" if item.shape is None else _false_claim(item)
+        if wrong: raise GalaxyError(f"{path}: {name!r} {wrong}.")
+
+# %% ../../nbs/01h_data.importers.ipynb #cell-012
 def open_hdf5(
     path:str|Path, # the file
 ) -> h5py.File:
-    "Open an HDF5 file. Raises `GalaxyError` when it is missing, cut short or something else."
+    "Open an HDF5 file that is whole in itself. Raises `GalaxyError` when it is missing, damaged or something else."
     path = Path(path)
     if not path.is_file(): raise GalaxyError(f"{path} does not exist; expected a file such as Galaxy10_DECals.h5.")
-    try: return h5py.File(path, "r")
-    except OSError as error:
-        raise GalaxyError(f"{path} cannot be opened as HDF5 ({error}). "
-                          "It is cut short or not HDF5: fetch it again.") from None
+    with ExitStack() as stack:
+        try:
+            file = stack.enter_context(h5py.File(path, "r"))
+            _check_whole(path, file)
+        except GalaxyError: raise
+        except (OSError, KeyError, RuntimeError, ValueError, TypeError) as error:
+            raise GalaxyError(f"{path} cannot be opened as HDF5 ({error}).") from None
+        stack.pop_all()
+    return file
 
-# %% ../../nbs/01h_data.importers.ipynb #cell-011
+# %% ../../nbs/01h_data.importers.ipynb #cell-015
 def _check_pixels(name:str, images:h5py.Dataset|np.ndarray):
     "Raises `GalaxyError` unless `images` of the file `name` are (N,H,H,3) uint8, N at least 1."
     shape = images.shape
@@ -64,7 +109,7 @@ def _check_pixels(name:str, images:h5py.Dataset|np.ndarray):
     if images.dtype != np.uint8:
         raise GalaxyError(f"{name}: 'images' is {images.dtype}; expected uint8, values 0 to 255.")
 
-# %% ../../nbs/01h_data.importers.ipynb #cell-013
+# %% ../../nbs/01h_data.importers.ipynb #cell-017
 def _check_labels(
     name:str, # of the file, for messages
     labels:h5py.Dataset|np.ndarray, # should be (N,) integers
@@ -84,7 +129,7 @@ def _check_labels(
     split_counts(labels, classes=classes)
     return labels
 
-# %% ../../nbs/01h_data.importers.ipynb #cell-015
+# %% ../../nbs/01h_data.importers.ipynb #cell-019
 def check_hdf5(
     file:h5py.File, # opened
     classes:Sequence[str], # names, in label order
@@ -97,7 +142,7 @@ def check_hdf5(
     _check_pixels(file.filename, file["images"])
     return _check_labels(file.filename, file["ans"], len(file["images"]), classes)
 
-# %% ../../nbs/01h_data.importers.ipynb #cell-018
+# %% ../../nbs/01h_data.importers.ipynb #cell-022
 def aligned_slices(
     dataset:h5py.Dataset, # first axis: images
     limit:int=256*2**20, # most bytes held at once
@@ -107,7 +152,7 @@ def aligned_slices(
     step = max(1, min(dataset.chunks[0] if dataset.chunks else 256, limit//image_bytes))
     for start in range(0, len(dataset), step): yield slice(start, min(start + step, len(dataset)))
 
-# %% ../../nbs/01h_data.importers.ipynb #cell-021
+# %% ../../nbs/01h_data.importers.ipynb #cell-025
 def _check_catalog(name:str, catalog:pd.DataFrame) -> pd.DataFrame: # the same
     "Raises `GalaxyError` naming the file when it has positions that are not on the sky."
     if {"ra", "dec"} <= set(catalog):
@@ -115,7 +160,7 @@ def _check_catalog(name:str, catalog:pd.DataFrame) -> pd.DataFrame: # the same
         except (GalaxyError, ValueError) as error: raise GalaxyError(f"{name}: {error}") from None
     return catalog
 
-# %% ../../nbs/01h_data.importers.ipynb #cell-023
+# %% ../../nbs/01h_data.importers.ipynb #cell-027
 _COLUMNS = dict(ra="ra", dec="dec", redshift="redshift", pxscale="pixel_scale", galaxy10_row="galaxy10_row")
 
 def _read_catalog(file:h5py.File, count:int) -> pd.DataFrame: # one row an image
@@ -129,7 +174,7 @@ def _read_catalog(file:h5py.File, count:int) -> pd.DataFrame: # one row an image
         columns[name] = file[key][:]
     return _check_catalog(file.filename, pd.DataFrame(columns, index=range(count)))
 
-# %% ../../nbs/01h_data.importers.ipynb #cell-026
+# %% ../../nbs/01h_data.importers.ipynb #cell-030
 def import_hdf5(
     path:str|Path, # a file in the layout of Galaxy10_DECals.h5, any N, any H = W
     store:str|Path, # the directory to make
@@ -153,7 +198,7 @@ def import_hdf5(
                                       "Fetch the file again.") from None
     return Store(store)
 
-# %% ../../nbs/01h_data.importers.ipynb #cell-031
+# %% ../../nbs/01h_data.importers.ipynb #cell-035
 def _number_classes(names:list[str]) -> tuple[list[str], np.ndarray]: # class names, labels (N,) int64
     "Class names and labels from the names of all images."
     galaxy10 = {name.casefold(): number for number, name in enumerate(GALAXY10_CLASSES)}
@@ -163,7 +208,7 @@ def _number_classes(names:list[str]) -> tuple[list[str], np.ndarray]: # class na
     except ValueError: classes = sorted(known)
     return classes, np.array([classes.index(name) for name in names], np.int64)
 
-# %% ../../nbs/01h_data.importers.ipynb #cell-034
+# %% ../../nbs/01h_data.importers.ipynb #cell-038
 def _folder_table(folder:Path) -> pd.DataFrame: # path (below the folder), label
     "Find images and the folders they lie in. Raises `GalaxyError` when there are none."
     if not folder.is_dir(): raise GalaxyError(f"{folder} is no directory; expected one with a folder for each class.")
@@ -175,7 +220,7 @@ def _folder_table(folder:Path) -> pd.DataFrame: # path (below the folder), label
                           f"with files ending in {', '.join(IMAGE_SUFFIXES)}.")
     return pd.DataFrame(rows, columns=["path", "label"])
 
-# %% ../../nbs/01h_data.importers.ipynb #cell-037
+# %% ../../nbs/01h_data.importers.ipynb #cell-041
 _AS_TEXT = dict(path=str, label=str, id=str) # else pandas would read the label 01 as 1
 
 def _read_any_table(path:Path) -> pd.DataFrame:
@@ -186,7 +231,7 @@ def _read_any_table(path:Path) -> pd.DataFrame:
     except (ValueError, OSError) as error:
         raise GalaxyError(f"{path} cannot be read as a table ({error}); expected CSV or Parquet.") from None
 
-# %% ../../nbs/01h_data.importers.ipynb #cell-039
+# %% ../../nbs/01h_data.importers.ipynb #cell-043
 def load_table(
     path:str|Path, # .csv or .parquet
     wanted:list[tuple[str, ...]], # columns of which one set must be there
@@ -201,7 +246,7 @@ def load_table(
                           "(positions are there to fetch cutouts) and at least one row.")
     return _check_catalog(str(path), table)
 
-# %% ../../nbs/01h_data.importers.ipynb #cell-042
+# %% ../../nbs/01h_data.importers.ipynb #cell-046
 def check_paths(
     name:str|Path, # of the table, for messages
     table:pd.DataFrame, # with a column path
@@ -219,7 +264,7 @@ def check_paths(
         is_band_pattern = "*" in place.name and bool(find_band_files(place))
         if not (place.is_file() or is_band_pattern): raise GalaxyError(f"{name} row {row}: {file} does not exist.")
 
-# %% ../../nbs/01h_data.importers.ipynb #cell-044
+# %% ../../nbs/01h_data.importers.ipynb #cell-048
 def _read_table(path:Path, base:Path, has_votes:bool=False) -> pd.DataFrame: # label and path, or label, ra and dec
     "Read a table of labelled images, whose paths start from `base`. Raises `GalaxyError` naming the first wrong row."
     places = ("path",), ("ra", "dec")
@@ -230,7 +275,7 @@ def _read_table(path:Path, base:Path, has_votes:bool=False) -> pd.DataFrame: # l
     if "path" in table: check_paths(path, table, base)
     return table.assign(label=table["label"].astype(str))
 
-# %% ../../nbs/01h_data.importers.ipynb #cell-047
+# %% ../../nbs/01h_data.importers.ipynb #cell-051
 def _labelled_images(
     source:Path, # a directory of class folders, or a table
     images:str|Path|None, # folder that a table's paths start from, or where cutouts go
@@ -246,7 +291,7 @@ def _labelled_images(
     folder = Path(images or source.with_name(f"{source.stem}_cutouts"))
     return fetch_cutouts(table, folder, service, skip_bad), folder
 
-# %% ../../nbs/01h_data.importers.ipynb #cell-050
+# %% ../../nbs/01h_data.importers.ipynb #cell-054
 def _copy_images(
     writer:StoreWriter, # of a store with a row for each file
     files:list[Path], # images
@@ -266,7 +311,7 @@ def _copy_images(
         kept.append(row)
     return kept, sizes, bad
 
-# %% ../../nbs/01h_data.importers.ipynb #cell-053
+# %% ../../nbs/01h_data.importers.ipynb #cell-057
 def read_votes(
     name:str|Path, # of the table, for messages
     table:pd.DataFrame, # one row a galaxy
@@ -287,7 +332,7 @@ def read_votes(
     try: return Votes(columns, values.to_numpy(np.float32), groups)
     except GalaxyError as error: raise GalaxyError(f"{name}, counted from 0 behind its head: {error}") from None
 
-# %% ../../nbs/01h_data.importers.ipynb #cell-055
+# %% ../../nbs/01h_data.importers.ipynb #cell-059
 def import_images(
     source:str|Path, # a directory of class folders, or a table
     store:str|Path, # the directory to make
@@ -317,7 +362,7 @@ def import_images(
     report_resized(sizes, size)
     return Store(store)
 
-# %% ../../nbs/01h_data.importers.ipynb #cell-061
+# %% ../../nbs/01h_data.importers.ipynb #cell-065
 _MAX_ARCHIVE = 8_000_000_000 # bytes that an .npz may unpack to in memory
 
 def _open_archive(path:Path) -> tuple[np.ndarray, np.ndarray]: # images, labels
@@ -332,7 +377,7 @@ def _open_archive(path:Path) -> tuple[np.ndarray, np.ndarray]: # images, labels
     except (OSError, KeyError, ValueError, zipfile.BadZipFile, zlib.error, EOFError) as error:
         raise GalaxyError(f"{path} cannot be read ({error}); expected an .npz with images and labels.") from None
 
-# %% ../../nbs/01h_data.importers.ipynb #cell-063
+# %% ../../nbs/01h_data.importers.ipynb #cell-067
 def _open_arrays(images:Path, labels:str|Path|None) -> tuple[np.ndarray, np.ndarray]: # images, labels
     "Open arrays without unpickling. Raises `GalaxyError` when they are not there or not arrays."
     if images.suffix.lower() == ".npz": return _open_archive(images)
@@ -341,7 +386,7 @@ def _open_arrays(images:Path, labels:str|Path|None) -> tuple[np.ndarray, np.ndar
                           "or one .npz with images and labels.")
     return open_array(images), open_array(labels)
 
-# %% ../../nbs/01h_data.importers.ipynb #cell-065
+# %% ../../nbs/01h_data.importers.ipynb #cell-069
 def import_arrays(
     images:str|Path, # .npy (N,H,H,3) uint8, or .npz with images and labels
     store:str|Path, # the directory to make
@@ -361,7 +406,7 @@ def import_arrays(
             writer.write(start, pixels[start:start + 256], numbers[start:start + 256])
     return Store(store)
 
-# %% ../../nbs/01h_data.importers.ipynb #cell-068
+# %% ../../nbs/01h_data.importers.ipynb #cell-072
 def _degrees(name:str|Path, table:pd.DataFrame, column:str) -> np.ndarray: # (N,) float; NaN where unknown
     "A column of a table as numbers. Raises `GalaxyError` naming the first row that holds something else."
     if column not in table: return np.full(len(table), np.nan)
@@ -371,7 +416,7 @@ def _degrees(name:str|Path, table:pd.DataFrame, column:str) -> np.ndarray: # (N,
     raise GalaxyError(f"{name} row {2 + wrong[0]} has the {column} {table[column].iloc[wrong[0]]!r}; "
                       "expected a number of degrees.")
 
-# %% ../../nbs/01h_data.importers.ipynb #cell-070
+# %% ../../nbs/01h_data.importers.ipynb #cell-074
 def _table_set(path:Path) -> GalaxySet:
     "Positions and paths of a table. Raises `GalaxyError` when it has neither."
     if not path.is_file(): raise GalaxyError(f"{path} does not exist; expected a table, a folder, HDF5 or a store.")
@@ -387,7 +432,7 @@ def _table_set(path:Path) -> GalaxySet:
 
     return GalaxySet(path.name, *(_degrees(path, table, name) for name in ("ra", "dec")), paths and images, paths)
 
-# %% ../../nbs/01h_data.importers.ipynb #cell-072
+# %% ../../nbs/01h_data.importers.ipynb #cell-076
 def _hdf5_images(path:Path) -> Iterator[np.ndarray]: # (H,H,3) uint8
     "Images of an HDF5 file, one after the other."
     with open_hdf5(path) as file:
@@ -402,7 +447,7 @@ def _hdf5_set(path:Path) -> GalaxySet:
         table = _read_catalog(file, len(file["images"]))
     return GalaxySet(path.name, *(_degrees(path, table, name) for name in ("ra", "dec")), lambda: _hdf5_images(path))
 
-# %% ../../nbs/01h_data.importers.ipynb #cell-074
+# %% ../../nbs/01h_data.importers.ipynb #cell-078
 def _store_images(store:Store) -> Iterator[np.ndarray]: # (H,H,3) uint8
     "Images of a store, one after the other."
     for _, images in store.slices(): yield from images
@@ -421,7 +466,7 @@ def _galaxy_set(path:str|Path) -> GalaxySet:
     return GalaxySet(path.name, unknown, unknown, lambda: (read_image(file, None) for file in files),
                      [str(file.relative_to(path)) for file in files])
 
-# %% ../../nbs/01h_data.importers.ipynb #cell-076
+# %% ../../nbs/01h_data.importers.ipynb #cell-080
 def find_overlap(
     first:str|Path, # a table with ra and dec (degrees) or path; a folder of images; HDF5; a store
     second:str|Path, # another
@@ -436,7 +481,7 @@ def find_overlap(
     print(describe_overlap(pairs, *sets), file=sys.stderr)
     return pairs
 
-# %% ../../nbs/01h_data.importers.ipynb #cell-079
+# %% ../../nbs/01h_data.importers.ipynb #cell-083
 def describe_store(
     store:Store, # with a split
 ) -> str: # some lines
@@ -454,7 +499,7 @@ def describe_store(
         lines.append(f"{split['conflicts']} pairs are one galaxy with two labels{where}")
     return "\n".join(lines)
 
-# %% ../../nbs/01h_data.importers.ipynb #cell-082
+# %% ../../nbs/01h_data.importers.ipynb #cell-086
 def _published_split(seed:int, radius:float, test_conflicts:bool) -> dict:
     "How to split the published file: by its table, or by other options."
     options = dict(seed=seed, radius=radius, test_conflicts=test_conflicts)
@@ -465,7 +510,7 @@ def _import_published(file:Path, store:Path, names:Sequence[str], overwrite:bool
     "Fetch and import the published file."
     return import_hdf5(download_file(GALAXY10, file), store, names, overwrite, **_published_split(**split))
 
-# %% ../../nbs/01h_data.importers.ipynb #cell-084
+# %% ../../nbs/01h_data.importers.ipynb #cell-088
 def _check_arguments(published:str|None, overlap:Sequence[Path], seed:int, workers:int, size:int, radius:float):
     "Raises `GalaxyError` for values that no source can take."
     if seed < 0 or workers < 1 or size < 8:
@@ -476,7 +521,7 @@ def _check_arguments(published:str|None, overlap:Sequence[Path], seed:int, worke
     if published not in (None, "galaxy10"):
         raise GalaxyError(f"no published data set {published!r} is known; expected galaxy10, or another source.")
 
-# %% ../../nbs/01h_data.importers.ipynb #cell-086
+# %% ../../nbs/01h_data.importers.ipynb #cell-090
 def _only_source(votes:Sequence[str]=(), **sources) -> str:
     "The name of the source that is given. Raises `GalaxyError` for none, more than one, or one without votes."
     given = [name for name, value in sources.items() if value is not None and value is not False]
@@ -485,7 +530,7 @@ def _only_source(votes:Sequence[str]=(), **sources) -> str:
     raise GalaxyError(f"{len(given)} sources given ({', '.join(given) or 'none'}); expected one of galaxy10, --hdf5, "
                       "--folder, --table, --arrays, --simulate, --split-only, --overlap.")
 
-# %% ../../nbs/01h_data.importers.ipynb #cell-088
+# %% ../../nbs/01h_data.importers.ipynb #cell-092
 def _simulate(store:Path, count:int, size:int, seed:int=0, workers:int=2, overwrite:bool=False,
               magnification:float=1.) -> Store:
     "Simulate a store, see `simulate_store`."
@@ -499,7 +544,7 @@ def _split_again(store:Path, **split) -> Store:
     save_splits(made, **split)
     return made
 
-# %% ../../nbs/01h_data.importers.ipynb #cell-091
+# %% ../../nbs/01h_data.importers.ipynb #cell-095
 def galaxy_data(
     published:Literal["galaxy10"]=None, # galaxy10: fetch the published file, 2.5 GB, and import it
     /,
