@@ -8,14 +8,16 @@ __all__ = ['GALAXY10_CLASSES', 'GalaxyError']
 # %% ../nbs/00_core.ipynb #cell-003
 import ctypes
 import json
+import math
 import os
 import platform
 import sys
 import time
+import unicodedata
 import warnings
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import fields
+from dataclasses import dataclass, fields
 from difflib import get_close_matches
 from pathlib import Path
 
@@ -43,10 +45,43 @@ GALAXY10_CLASSES = (
 )
 
 # %% ../nbs/00_core.ipynb #cell-011
-class GalaxyError(ValueError):
-    "Something the user can fix; the message says what is wrong and what to do."
+_MOST_TEXT = 2000 # characters of a message
+_INVISIBLE = "Cc", "Cf", "Cs", "Zl", "Zp" # control, direction of writing, halves of a character, line and paragraph
+
+def printable(
+    text:object,
+    most:int=_MOST_TEXT, # characters; of a longer text the middle is left out
+) -> str: # one line
+    "Text for a terminal or a table: control characters become their escapes, such as `\\x1b`."
+    text = str(text)
+    if len(text) > most: text = f"{text[:most//2]} … {text[-most//2:]}"
+    return "".join(each.encode("unicode_escape").decode() if unicodedata.category(each) in _INVISIBLE else each
+                   for each in text)
 
 # %% ../nbs/00_core.ipynb #cell-014
+def figure_text(name:object) -> str:
+    "A name as Matplotlib draws it: dollar signs are dollar signs, and it is one line."
+    return printable(name).replace("$", r"\$")
+
+# %% ../nbs/00_core.ipynb #cell-016
+class GalaxyError(ValueError):
+    "Something the user can fix; the message says what is wrong and what to do."
+    def __str__(self): return printable(super().__str__())
+
+# %% ../nbs/00_core.ipynb #cell-019
+def reading_error(
+    path:str|Path, # what cannot be read
+    error:Exception, # that came of it
+    kind:str, # what it should be, such as "an image"
+    advice:str="", # what helps if its content is at fault
+) -> GalaxyError:
+    "The error for a file: what the system said, or what is wrong with its content."
+    said = os.strerror(error.errno) if isinstance(error, OSError) and error.errno else ""
+    if said: return GalaxyError(f"{path} cannot be read: {said}.")
+    reason = str(error).strip().rstrip(".") or type(error).__name__
+    return GalaxyError(f"{path} cannot be read as {kind} ({reason}){advice and f'; {advice}'}.")
+
+# %% ../nbs/00_core.ipynb #cell-022
 def fsync(path:str|Path):
     "Wait until a file, or the names in a directory, are on the disk."
     handle = os.open(path, os.O_RDONLY)
@@ -55,7 +90,7 @@ def fsync(path:str|Path):
     finally:
         os.close(handle)
 
-# %% ../nbs/00_core.ipynb #cell-015
+# %% ../nbs/00_core.ipynb #cell-023
 @contextmanager
 def atomic_path(
     path:str|Path, # the final name; its directory is made if it is missing
@@ -73,13 +108,13 @@ def atomic_path(
     finally:
         temporary.unlink(missing_ok=True)
 
-# %% ../nbs/00_core.ipynb #cell-019
+# %% ../nbs/00_core.ipynb #cell-027
 def save_array(path:str|Path, array:np.ndarray):
     "Save an array as `.npy`, atomically. Object arrays raise `ValueError`."
     with atomic_path(path) as temporary:
         np.save(temporary, array, allow_pickle=False)
 
-# %% ../nbs/00_core.ipynb #cell-021
+# %% ../nbs/00_core.ipynb #cell-029
 def save_json(
     path:str|Path, # the file to write
     content:dict, # anything JSON can hold
@@ -89,29 +124,82 @@ def save_json(
     with atomic_path(path) as temporary:
         temporary.write_text(text + "\n", encoding="utf-8")
 
-# %% ../nbs/00_core.ipynb #cell-023
+# %% ../nbs/00_core.ipynb #cell-032
+_KIND_WORDS = {bool: "true or false", int: "a whole number", float: "a number", str: "text", list: "a list",
+               dict: "an object"}
+
+@dataclass(frozen=True)
+class Entry:
+    "What a key of a JSON file must hold."
+    kind:type # bool, int, float (a whole number too), str, list or dict
+    least:float = -math.inf # of a number, or of the length of the others
+    most:float = math.inf
+    of:"Entry|dict[str, Entry]|None" = None # what each item must be, or each key of an object
+    needed:bool = True # must the key be there?
+    empty:bool = False # may it be null?
+
+    def fault(self, value:object) -> str: # what was expected; empty for a value that is right
+        "Compare a value without its items."
+        if value is None and self.empty: return ""
+        is_kind = type(value) is self.kind or (self.kind is float and type(value) is int)
+        if not is_kind: return _KIND_WORDS[self.kind]
+        size = value if self.kind in (int, float, bool) else len(value)
+        if self.least <= size <= self.most and size == size and abs(size) < math.inf: return ""
+        limits = f" from {self.least:g} to {self.most:g}" if self.most < math.inf else f" of at least {self.least:g}"
+        return _KIND_WORDS[self.kind] + limits
+
+# %% ../nbs/00_core.ipynb #cell-034
+def check_entries(
+    path:str|Path, # of the file, for messages
+    content:dict, # what it holds
+    expected:dict[str, Entry], # what each key must hold; others are left alone
+    place:str="", # of the keys within the file
+):
+    "Raises `GalaxyError` naming file and key where JSON is not what it must be."
+    for key, entry in expected.items():
+        if key not in content:
+            if entry.needed: raise GalaxyError(f"{path} lacks {place + key!r}.")
+            continue
+        value, name = content[key], place + key
+        fault = entry.fault(value)
+        if fault: raise GalaxyError(f"{path}: {name!r} is {printable(repr(value), 60)}; expected {fault}.")
+        if value is None or entry.of is None: continue
+        if isinstance(entry.of, dict): check_entries(path, value, entry.of, f"{name}.")
+        else:
+            items = value if isinstance(value, dict) else {str(number): item for number, item in enumerate(value)}
+            check_entries(path, items, dict.fromkeys(items, entry.of), f"{name}.")
+
+# %% ../nbs/00_core.ipynb #cell-036
+_MAX_JSON = 2**26 # bytes; the largest file of ours has some thousand
+
 def load_json(
     path:str|Path, # the file to read
+    expected:dict[str, Entry]|None=None, # what its keys must hold
 ) -> dict: # its content
-    "Load a JSON object. Raises `GalaxyError` when the file is missing or is not one."
+    "Load a JSON object. Raises `GalaxyError` when the file is missing, is not one, or holds something else."
     path = Path(path)
-    if not path.is_file(): raise GalaxyError(f"{path} does not exist; expected a JSON file there.")
+    if not path.exists(): raise GalaxyError(f"{path} does not exist; expected a JSON file there.")
+    if not path.is_file(): raise GalaxyError(f"{path} is no file; expected a JSON file there.")
     try:
+        if path.stat().st_size > _MAX_JSON: raise ValueError(f"it has more than {_MAX_JSON:,} bytes")
         content = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
+    except OSError as error:
+        raise reading_error(path, error, "JSON") from None
+    except (ValueError, RecursionError) as error:
         raise GalaxyError(f"{path} is not valid JSON ({error}); restore or remove it.") from None
     if not isinstance(content, dict):
         raise GalaxyError(f"{path} holds a {type(content).__name__}; expected a JSON object.")
+    check_entries(path, content, expected or {})
     return content
 
-# %% ../nbs/00_core.ipynb #cell-026
+# %% ../nbs/00_core.ipynb #cell-039
 def preallocate(path:str|Path):
     "Reserve the disk space of a file with holes. Raises `OSError` when there is too little."
     if not hasattr(os, "posix_fallocate"): return # macOS and Windows cannot be asked
     with open(path, "r+b") as file:
         os.posix_fallocate(file.fileno(), 0, os.fstat(file.fileno()).st_size)
 
-# %% ../nbs/00_core.ipynb #cell-029
+# %% ../nbs/00_core.ipynb #cell-042
 @contextmanager
 def lock_path(
     path:str|Path, # the file or directory to be written
@@ -132,7 +220,7 @@ def lock_path(
         holder = note.read_text() if note.is_file() else "another process"
         raise GalaxyError(f"{path} is being written by {holder}; wait for it, or choose another place.") from None
 
-# %% ../nbs/00_core.ipynb #cell-032
+# %% ../nbs/00_core.ipynb #cell-045
 def random_generator(
     seed:int, # the user's seed
     *keys:int, # what the numbers are for: an image's row, an epoch
@@ -140,7 +228,7 @@ def random_generator(
     "A generator that depends on `seed` and `keys` only, not on what was drawn before."
     return np.random.default_rng([seed, *keys])
 
-# %% ../nbs/00_core.ipynb #cell-035
+# %% ../nbs/00_core.ipynb #cell-048
 def pick_device(
     name:str="auto", # "auto", or a torch device such as "cpu", "cuda:0", "mps"
 ): # a torch.device
@@ -155,7 +243,7 @@ def pick_device(
         reason = str(error).splitlines()[0]
         raise GalaxyError(f"device {name!r} cannot be used here ({reason}); give 'auto' or 'cpu'.") from None
 
-# %% ../nbs/00_core.ipynb #cell-038
+# %% ../nbs/00_core.ipynb #cell-051
 def _is_watched() -> bool:
     "Is there a terminal, or a page of Jupyter with a person in front?"
     if sys.stderr.isatty(): return True
@@ -163,7 +251,7 @@ def _is_watched() -> bool:
     # `_allow_stdin` is private, but there since ipykernel 4 (2015) and in 7; the public way to it would ask the person.
     return bool(getattr(getattr(shell, "kernel", None), "_allow_stdin", False))
 
-# %% ../nbs/00_core.ipynb #cell-040
+# %% ../nbs/00_core.ipynb #cell-053
 _PROGRESS_SECONDS = 15. # from one line to the next
 
 def _progress_line(label:str, count:int, total:int|None, unit:str, seconds:float) -> str:
@@ -172,7 +260,7 @@ def _progress_line(label:str, count:int, total:int|None, unit:str, seconds:float
     left = f", {(total - count)/rate:.0f} s left" if total and count < total else ""
     return f"{label}: {count}/{total or '?'} {unit}, {rate:.1f} {unit}/s{left}"
 
-# %% ../nbs/00_core.ipynb #cell-042
+# %% ../nbs/00_core.ipynb #cell-055
 def _with_lines(items:Iterable, total:int|None, label:str, unit:str) -> Iterator:
     "Go through items and print a line every `_PROGRESS_SECONDS`; none at all for what is over by then."
     start = shown = time.monotonic()
@@ -184,7 +272,7 @@ def _with_lines(items:Iterable, total:int|None, label:str, unit:str) -> Iterator
             print(_progress_line(label, count, total, unit, now - start), file=sys.stderr, flush=True)
             shown = now
 
-# %% ../nbs/00_core.ipynb #cell-043
+# %% ../nbs/00_core.ipynb #cell-056
 def progress(
     items:Iterable, # what to go through
     total:int|None=None, # how many there are; `len(items)` where that is known
@@ -201,7 +289,7 @@ def progress(
         from tqdm.auto import tqdm
     yield from tqdm(items, total=total, desc=label, unit=unit)
 
-# %% ../nbs/00_core.ipynb #cell-046
+# %% ../nbs/00_core.ipynb #cell-059
 def settings_from_dict(
     kind:type, # a dataclass
     entries:dict, # values of its fields; those that are missing keep their default

@@ -25,19 +25,24 @@ def _read_line(line:str) -> object:
     "What a line holds; None for one that is empty or cut."
     try:
         return json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
 
 # %% ../nbs/00a_jobs.ipynb #cell-009
+def _is_key(key:object) -> bool:
+    "Can it be the key of a piece: text, a number, or a list of these?"
+    return all(isinstance(each, (str, int, float)) for each in (key if isinstance(key, list) else [key]))
+
+# %% ../nbs/00a_jobs.ipynb #cell-011
 def _read_ledger(path:Path) -> tuple[dict|None, dict[Hashable, object]]:
     "The plan, None where there is none, and the result of each key."
-    text = path.read_text(encoding="utf-8") if path.is_file() else ""
+    text = path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
     first, *others = [_read_line(line) for line in text.split("\n")]
     plan = first if isinstance(first, dict) else None
-    done = [piece for piece in others if isinstance(piece, list)]
+    done = [piece for piece in others if isinstance(piece, list) and len(piece) == 2 and _is_key(piece[0])]
     return plan, {tuple(key) if isinstance(key, list) else key: result for key, result in done}
 
-# %% ../nbs/00a_jobs.ipynb #cell-012
+# %% ../nbs/00a_jobs.ipynb #cell-014
 class Ledger:
     "A file that says what of a long task is done: a plan, and a line for each finished piece."
     def __init__(self,
@@ -54,7 +59,7 @@ class Ledger:
         state = f"{len(self.results)} done" if self.begun else "not begun"
         return f"Ledger({str(self.path)!r}, {state})"
 
-# %% ../nbs/00a_jobs.ipynb #cell-014
+# %% ../nbs/00a_jobs.ipynb #cell-016
 @patch
 def begin(self:Ledger):
     "Write the plan, with nothing done yet; what the file held before is replaced."
@@ -62,7 +67,7 @@ def begin(self:Ledger):
     with atomic_path(self.path) as temporary:
         temporary.write_text(json.dumps(self.plan) + "\n", encoding="utf-8")
 
-# %% ../nbs/00a_jobs.ipynb #cell-017
+# %% ../nbs/00a_jobs.ipynb #cell-019
 def _append_line(path:Path, line:str):
     "Append a line by one call, also while other processes do the same. Raises `OSError` when the disk is full."
     handle = os.open(path, os.O_RDWR|os.O_APPEND)
@@ -75,7 +80,7 @@ def _append_line(path:Path, line:str):
     finally:
         os.close(handle)
 
-# %% ../nbs/00a_jobs.ipynb #cell-018
+# %% ../nbs/00a_jobs.ipynb #cell-020
 @patch
 def note(self:Ledger,
     key:Hashable, # of the piece: a string, a number, or a tuple such as (start, stop)
@@ -85,7 +90,7 @@ def note(self:Ledger,
     _append_line(self.path, json.dumps([key, result]))
     self.results[key] = result
 
-# %% ../nbs/00a_jobs.ipynb #cell-023
+# %% ../nbs/00a_jobs.ipynb #cell-025
 @patch
 def rows_left(self:Ledger,
     count:int, # rows in all
@@ -93,18 +98,19 @@ def rows_left(self:Ledger,
 ) -> list[tuple[int, int]]: # start and stop of each
     "Ranges of rows that no key (start, stop) covers."
     done = np.zeros(count, bool)
-    for start, stop in self.results:
-        done[start:stop] = True
+    for key in self.results:
+        is_range = isinstance(key, tuple) and len(key) == 2 and all(type(row) is int for row in key)
+        if is_range and 0 <= key[0] <= key[1]: done[key[0]:key[1]] = True
     edges = np.flatnonzero(np.diff(np.concatenate([[True], done, [True]]))).reshape(-1, 2).tolist()
     return [(start, min(start + chunk, end)) for begin, end in edges for start in range(begin, end, chunk)]
 
-# %% ../nbs/00a_jobs.ipynb #cell-026
+# %% ../nbs/00a_jobs.ipynb #cell-028
 def boot_id() -> str:
     "A name for the time since this machine started; empty where the system does not tell."
     path = Path("/proc/sys/kernel/random/boot_id")
     return path.read_text().strip() if path.is_file() else ""
 
-# %% ../nbs/00a_jobs.ipynb #cell-029
+# %% ../nbs/00a_jobs.ipynb #cell-031
 @contextmanager
 def dask_cluster(scheduler:str|None) -> Iterator[None]: # tcp://host:port; None for this machine
     "Send what joblib does to a cluster. Raises `GalaxyError` when the scheduler does not answer within ten seconds."
@@ -120,12 +126,12 @@ def dask_cluster(scheduler:str|None) -> Iterator[None]: # tcp://host:port; None 
     with client, parallel_config(backend="dask"):
         yield
 
-# %% ../nbs/00a_jobs.ipynb #cell-032
+# %% ../nbs/00a_jobs.ipynb #cell-034
 def _finished_chunks(work:Callable, chunks:Iterable[tuple[int, int]], workers:int|None) -> Iterator[tuple[int, int]]:
     "Work on chunks in parallel; each is handed on when it is done, in any order."
     yield from Parallel(workers, return_as="generator_unordered")(delayed(work)(*chunk) for chunk in chunks)
 
-# %% ../nbs/00a_jobs.ipynb #cell-035
+# %% ../nbs/00a_jobs.ipynb #cell-037
 _MAX_DEATHS = 3 # in a row, without a chunk finished in between
 
 def run_chunks(
