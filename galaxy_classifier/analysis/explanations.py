@@ -20,7 +20,7 @@ from PIL import Image
 from sklearn.manifold import TSNE
 from torch.nn import functional as F
 
-from ..core import GalaxyError
+from ..core import GalaxyError, figure_text
 from ..data.images import resize_image
 from ..data.store import Store
 from ..model.export import to_plain
@@ -199,7 +199,7 @@ def _draw_example(axes:tuple[plt.Axes, plt.Axes], image:torch.Tensor, heat:np.nd
     "An (H,H,3) image above, the same with its Grad-CAM (size,size) below."
     above, below = axes
     above.imshow(image)
-    above.set_title(title, fontsize=7)
+    above.set_title("\n".join(map(figure_text, title.split("\n"))), fontsize=7)
     below.imshow(image.float().mean(-1), cmap="gray", extent=(0, 1, 0, 1))
     below.imshow(heat, cmap="inferno", alpha=.55, vmin=0, vmax=1, extent=(0, 1, 0, 1))
 

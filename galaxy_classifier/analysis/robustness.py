@@ -23,7 +23,7 @@ from scipy import ndimage
 from scipy.optimize import differential_evolution
 
 from .metrics import bootstrap_weights, confidence_interval, sky_groups
-from ..core import GalaxyError, progress, random_generator
+from ..core import GalaxyError, figure_text, progress, random_generator
 from ..data.flux import stretch, unstretch
 from ..data.simulation import draw_stars
 from ..data.store import Store, array_digest
@@ -68,7 +68,7 @@ def _compress_jpeg(image:np.ndarray, level:float, generator:np.random.Generator|
     "Save as JPEG of that quality (1 to 95), and read it again."
     buffer = io.BytesIO()
     Image.fromarray(image).save(buffer, "jpeg", quality=int(level))
-    return np.asarray(Image.open(buffer))
+    return np.asarray(Image.open(buffer, formats=["JPEG"]))
 
 # %% ../../nbs/06c_analysis.robustness.ipynb #cell-025
 def _add_stars(image:np.ndarray, level:float, generator:np.random.Generator) -> np.ndarray:
@@ -298,7 +298,8 @@ def _plot_kind(axis:plt.Axes, rows:pd.DataFrame, kind:str):
         original, some = some[some["kind"] == "none"].iloc[0], some[some["kind"] == kind].sort_values("level")
         low, high = zip(*some["interval"], strict=True)
         axis.axhline(original["accuracy"], color=f"C{number}", linewidth=.8, linestyle=":")
-        axis.plot(some["level"], some["accuracy"], "o-", color=f"C{number}", markersize=3, label=name)
+        axis.plot(some["level"], some["accuracy"], "o-", color=f"C{number}", markersize=3,
+                  label=figure_text(name))
         axis.fill_between(some["level"], low, high, color=f"C{number}", alpha=.15, linewidth=0)
     axis.set(title=kind, ylim=(0, 1))
 

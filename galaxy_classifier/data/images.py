@@ -8,8 +8,11 @@ __all__ = ['IMAGE_SUFFIXES', 'resize_image', 'read_image']
 # %% ../../nbs/01b_data.images.ipynb #cell-003
 import io
 import math
+import mmap
 import os
+import re
 import struct
+import sys
 import warnings
 from collections import Counter
 from collections.abc import Iterator
@@ -17,9 +20,9 @@ from pathlib import Path
 
 import numpy as np
 from astropy.io import fits
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
-from ..core import GalaxyError
+from ..core import GalaxyError, printable, reading_error
 from .flux import BAND_SCALES, band_scales, stretch
 
 # %% ../../nbs/01b_data.images.ipynb #cell-008
@@ -61,15 +64,40 @@ def _check_tiff(path:str|Path):
         raise ValueError(f"its tag {tag} claims {length:,} bytes{before}")
 
 # %% ../../nbs/01b_data.images.ipynb #cell-013
+_MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]") # not: an escaped byte, a restart, filling
+
+def _jpeg_scans(path:str|Path) -> int: # 0 for other files
+    "How many scans the image of a JPEG file has."
+    with open(path, "rb") as file:
+        if file.read(2) != b"\xff\xd8": return 0
+        with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+            scans, at = 0, 2
+            while found := _MARKER.search(content, at):
+                kind, at = content[found.start() + 1], found.end()
+                if kind == 0xd9: break # end of the image; a preview may follow
+                scans += kind == 0xda
+                if kind not in (0x01, 0xd8): at += int.from_bytes(content[at:at + 2], "big") # a segment with its length
+    return scans
+
+# %% ../../nbs/01b_data.images.ipynb #cell-016
 _MAX_PIXELS = 64_000_000 # an 8000 × 8000 mosaic; a decompression bomb has more
 
-def _check_size(path:str|Path, height:int, width:int):
+def _check_size(path:str|Path, height:int, width:int, most:int=_MAX_PIXELS):
     "Raises `GalaxyError` for an unreasonably large image."
-    if height*width > _MAX_PIXELS:
-        raise GalaxyError(f"{path} is {width}×{height}; "
-                          f"expected at most {_MAX_PIXELS:,} pixels: cut out the galaxy first.")
+    if height*width > most:
+        raise GalaxyError(f"{path} is {width}×{height}; expected at most {most:,} pixels: cut out the galaxy first.")
 
-# %% ../../nbs/01b_data.images.ipynb #cell-015
+# %% ../../nbs/01b_data.images.ipynb #cell-018
+_MAX_SCANS = 64 # six times those of a usual progressive file
+
+def _check_scans(path:str|Path, pixels:int):
+    "Raises `GalaxyError` for a JPEG file that takes unreasonably long: many scans, or some of a large image."
+    scans, most = _jpeg_scans(path), min(_MAX_SCANS, 10*_MAX_PIXELS//max(pixels, 1))
+    if scans <= most: return
+    raise GalaxyError(f"{path} has {scans} progressive scans of {pixels:,} pixels; expected at most {most}: "
+                      "save it anew.")
+
+# %% ../../nbs/01b_data.images.ipynb #cell-020
 def _check_depth(path:str|Path, image:Image.Image):
     "Raises `GalaxyError` for more than 8 bits a channel."
     by_tag = max(getattr(image, "tag_v2", {}).get(258, (8,))) # BitsPerSample of a TIFF file
@@ -78,8 +106,8 @@ def _check_depth(path:str|Path, image:Image.Image):
         raise GalaxyError(f"{path} has more than 8 bits a channel (mode {image.mode}); "
                           "expected 8-bit RGB or grey: stretch it first, or give FITS.")
 
-# %% ../../nbs/01b_data.images.ipynb #cell-018
-_PILLOW_ERRORS = OSError, SyntaxError, ValueError, Image.DecompressionBombError, Image.DecompressionBombWarning
+# %% ../../nbs/01b_data.images.ipynb #cell-023
+_FORMATS = "JPEG", "PNG", "TIFF"
 
 def read_rgb(
     path:str|Path, # JPEG, PNG or TIFF, any 8-bit mode and size
@@ -88,19 +116,22 @@ def read_rgb(
     try:
         _check_tiff(path)
         with warnings.catch_warnings():
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(path) as image:
+            warnings.simplefilter("ignore") # of decoders about what is odd, and of Pillow about a size that we check
+            with Image.open(path, formats=_FORMATS) as image:
                 _check_size(path, image.height, image.width)
                 _check_depth(path, image)
+                _check_scans(path, image.height*image.width)
                 image.load()
                 plain = image.convert("RGBA") if "transparency" in image.info else image
                 return np.asarray(plain.convert("RGB"))
     except GalaxyError:
         raise
-    except _PILLOW_ERRORS as error:
-        raise GalaxyError(f"{path} cannot be read as an image ({error}); expected a whole JPEG, PNG or TIFF.") from None
+    except UnidentifiedImageError:
+        raise GalaxyError(f"{path} cannot be read as an image; expected a JPEG, PNG or TIFF file.") from None
+    except Exception as error: # a decoder raises what its depths raise: SyntaxError, struct.error, zlib.error …
+        raise reading_error(path, error, "an image", "expected a whole JPEG, PNG or TIFF file") from None
 
-# %% ../../nbs/01b_data.images.ipynb #cell-021
+# %% ../../nbs/01b_data.images.ipynb #cell-026
 _BLOCK = 2880 # bytes
 _MAX_HEADER = 1000 # blocks
 
@@ -112,7 +143,7 @@ def _read_header(file:io.BufferedReader) -> fits.Header:
         if len(blocks[-1]) < _BLOCK or len(blocks) > _MAX_HEADER: raise ValueError("a header has no end")
     return fits.Header.fromstring(b"".join(blocks))
 
-# %% ../../nbs/01b_data.images.ipynb #cell-024
+# %% ../../nbs/01b_data.images.ipynb #cell-029
 def _data_bytes(header:fits.Header) -> int:
     "Length of the data that a header promises. Raises `ValueError` for sizes that cannot be."
     count, bits = header.get("NAXIS"), header.get("BITPIX")
@@ -124,7 +155,16 @@ def _data_bytes(header:fits.Header) -> int:
         raise ValueError(f"its header says BITPIX {bits}, NAXIS {count}, sizes {sizes}")
     return abs(bits)//8*groups*(extra + (math.prod(sizes) if sizes else 0))
 
-# %% ../../nbs/01b_data.images.ipynb #cell-026
+# %% ../../nbs/01b_data.images.ipynb #cell-031
+_MAX_TILES = 2**20 # bytes; gzip makes a thousand times as much of them
+
+def _check_tiles(header:fits.Header):
+    "Raises `ValueError` for a compressed image that may unpack to gigabytes, whatever size it claims."
+    kind, packed = str(header.get("ZCMPTYPE", "")).upper(), header.get("PCOUNT", 0)
+    if kind.startswith("GZIP") and packed > _MAX_TILES:
+        raise ValueError(f"{packed:,} bytes of {kind} tiles are more than {_MAX_TILES:,}: unpack it with funpack")
+
+# %% ../../nbs/01b_data.images.ipynb #cell-033
 def _check_fits(path:str|Path):
     "Walk through all headers before anything else trusts them. Raises `ValueError` where one is nonsense."
     whole, at = Path(path).stat().st_size, 0
@@ -132,10 +172,14 @@ def _check_fits(path:str|Path):
         if file.read(9) != b"SIMPLE  =": raise ValueError("it does not begin with SIMPLE")
         while at < whole:
             file.seek(at)
-            length = _data_bytes(_read_header(file))
-            at = file.tell() + -(-length//_BLOCK)*_BLOCK
+            header = _read_header(file)
+            length, begins = _data_bytes(header), file.tell()
+            _check_tiles(header)
+            if begins + length > whole:
+                raise ValueError(f"it is cut short: a header promises {length:,} bytes, {whole - begins:,} are there")
+            at = begins + -(-length//_BLOCK)*_BLOCK
 
-# %% ../../nbs/01b_data.images.ipynb #cell-029
+# %% ../../nbs/01b_data.images.ipynb #cell-036
 _EXPECTED = {2: "(H, W): one band", 3: "(3, H, W): three bands of one galaxy, or three files given as NAME_*.fits"}
 
 def _find_unit(path:str|Path, file:fits.HDUList, dimensions:int):
@@ -147,32 +191,35 @@ def _find_unit(path:str|Path, file:fits.HDUList, dimensions:int):
     shapes = [unit.shape for unit in units]
     raise GalaxyError(f"{path} holds arrays of shapes {shapes}; expected {_EXPECTED[dimensions]}.")
 
-# %% ../../nbs/01b_data.images.ipynb #cell-031
+# %% ../../nbs/01b_data.images.ipynb #cell-038
+_MAX_FLUX_PIXELS = 16_000_000 # flux and its stretch take 60 bytes for each
+
 def _read_flux(path:str|Path, dimensions:int) -> tuple[np.ndarray, fits.Header]: # (3,H,W) or (H,W) float32
     "Read the flux of three bands or one. Raises `GalaxyError` naming what is wrong with the file."
     try:
         _check_fits(path)
-        with fits.open(path, memmap=True) as file:
-            unit = _find_unit(path, file, dimensions)
-            _check_size(path, *unit.shape[-2:])
-            flux, header = np.asarray(unit.data, np.float32), unit.header
+        with warnings.catch_warnings(), np.errstate(all="ignore"):
+            warnings.simplefilter("ignore") # about what is odd in a header
+            with fits.open(path, memmap=False) as file: # scaled numbers (BZERO) cannot be mapped
+                unit = _find_unit(path, file, dimensions)
+                _check_size(path, *unit.shape[-2:], _MAX_FLUX_PIXELS)
+                flux, header = np.asarray(unit.data, np.float32), unit.header
     except GalaxyError:
         raise
-    except (OSError, ValueError, TypeError, LookupError, fits.VerifyError) as error:
-        raise GalaxyError(f"{path} cannot be read as FITS ({error}); "
-                          "it is cut short or not FITS: fetch it again.") from None
+    except Exception as error: # astropy raises what its depths raise
+        raise reading_error(path, error, "FITS") from None
     broken = int((~np.isfinite(flux)).sum())
     if not broken: return flux, header
     raise GalaxyError(f"{path} has {broken} pixels that are not finite; fill them, or cut out another part.")
 
-# %% ../../nbs/01b_data.images.ipynb #cell-034
+# %% ../../nbs/01b_data.images.ipynb #cell-041
 def find_band_files(path:str|Path) -> dict[str, Path]: # band → file, bluest first
     "The files that are there for a name with a star."
     path = Path(path)
     files = {band: path.with_name(path.name.replace("*", band)) for band in BAND_SCALES}
     return {band: file for band, file in files.items() if file.is_file()}
 
-# %% ../../nbs/01b_data.images.ipynb #cell-036
+# %% ../../nbs/01b_data.images.ipynb #cell-043
 def _read_bands(path:str|Path) -> tuple[np.ndarray, str]: # (3,H,W) float32, bands
     "Read three files with a band each. Raises `GalaxyError` unless there are three of one shape."
     files = find_band_files(path)
@@ -187,7 +234,7 @@ def _read_bands(path:str|Path) -> tuple[np.ndarray, str]: # (3,H,W) float32, ban
                           "expected one shape: cut the same field out of each band.")
     return np.stack(planes), "".join(files)
 
-# %% ../../nbs/01b_data.images.ipynb #cell-038
+# %% ../../nbs/01b_data.images.ipynb #cell-045
 def _read_cube(path:str|Path) -> tuple[np.ndarray, str]: # (3,H,W) float32, bands
     "Read one file with three bands, *g*, *r* and *z* if it does not say which."
     cube, header = _read_flux(path, 3)
@@ -198,7 +245,7 @@ def _read_cube(path:str|Path) -> tuple[np.ndarray, str]: # (3,H,W) float32, band
         raise GalaxyError(f"{path}: {error}") from None
     return cube, bands
 
-# %% ../../nbs/01b_data.images.ipynb #cell-041
+# %% ../../nbs/01b_data.images.ipynb #cell-048
 def read_fits(
     path:str|Path, # a FITS file with one cube of three bands, or NAME_*.fits for three files with a band each
 ) -> np.ndarray: # (H,W,3) uint8, north up
@@ -206,7 +253,7 @@ def read_fits(
     cube, bands = _read_bands(path) if "*" in Path(path).name else _read_cube(path)
     return np.ascontiguousarray(stretch(cube, bands)[::-1])
 
-# %% ../../nbs/01b_data.images.ipynb #cell-045
+# %% ../../nbs/01b_data.images.ipynb #cell-052
 def _central_square(image:np.ndarray) -> np.ndarray: # (H,W,3) → (S,S,3), the smaller of both
     "The largest square in the middle."
     height, width, _ = image.shape
@@ -214,7 +261,7 @@ def _central_square(image:np.ndarray) -> np.ndarray: # (H,W,3) → (S,S,3), the 
     top, left = (height - side)//2, (width - side)//2
     return image[top:top + side, left:left + side]
 
-# %% ../../nbs/01b_data.images.ipynb #cell-047
+# %% ../../nbs/01b_data.images.ipynb #cell-054
 def resize_image(
     image:np.ndarray, # (H,H,3) uint8
     size:int, # H = W of the result, pixels
@@ -223,7 +270,7 @@ def resize_image(
     if len(image) == size: return image
     return np.asarray(Image.fromarray(image).resize((size, size), Image.Resampling.BICUBIC))
 
-# %% ../../nbs/01b_data.images.ipynb #cell-049
+# %% ../../nbs/01b_data.images.ipynb #cell-056
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".tif", ".tiff", ".fits", ".fit")
 _FITS_SUFFIXES = (".fits", ".fit")
 
@@ -232,11 +279,13 @@ def read_image(
     size:int|None=256, # H = W of the result, pixels; None keeps the size
 ) -> np.ndarray: # (H,H,3) uint8
     "Read the central square of an image. Raises `GalaxyError` naming the file when it is broken or unreasonably large."
+    if Path(path).exists() and not Path(path).is_file(): # a pipe would be waited for
+        raise GalaxyError(f"{path} is no file but a directory, a pipe or a device; expected an image.")
     is_fits = Path(path).suffix.lower() in _FITS_SUFFIXES
     square = _central_square(read_fits(path) if is_fits else read_rgb(path))
     return square if size is None else resize_image(square, size)
 
-# %% ../../nbs/01b_data.images.ipynb #cell-053
+# %% ../../nbs/01b_data.images.ipynb #cell-060
 def report_resized(sides:Counter, size:int): # how many images of which side; what they were brought to
     "Say once how many images had another size."
     other = sorted(set(sides) - {size})
@@ -245,7 +294,7 @@ def report_resized(sides:Counter, size:int): # how many images of which side; wh
     images, largest = "image" if count == 1 else "images", f" to {other[-1]}" if other[1:] else ""
     print(f"{count} {images} of other sizes ({other[0]}{largest} px) resized to {size} px.")
 
-# %% ../../nbs/01b_data.images.ipynb #cell-056
+# %% ../../nbs/01b_data.images.ipynb #cell-063
 def _with_star(file:Path) -> Path:
     "NAME_*.fits for a file of one band that has companions of other bands; else the file itself."
     is_band = file.suffix.lower() in _FITS_SUFFIXES and file.stem[-2:-1] in tuple("_-.")
@@ -254,31 +303,66 @@ def _with_star(file:Path) -> Path:
     bands = find_band_files(starred)
     return starred if len(bands) > 1 and file in bands.values() else file
 
-# %% ../../nbs/01b_data.images.ipynb #cell-059
-def _scan_folder(folder:Path, root:Path) -> tuple[list[Path], list[Path]]: # images, folders
-    "Images and folders in a folder, hidden folders left out. Raises `GalaxyError` for an image outside `root`."
+# %% ../../nbs/01b_data.images.ipynb #cell-066
+_SYSTEM_NAMES = {
+    "__macosx", "@eadir", "@tmp", "@recycle", "@recently-snapshot", "@__thumb", "#recycle", "#snapshot", "$recycle.bin",
+    "recycler", "system volume information", "lost+found", "thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r",
+    "__pycache__",
+}
+
+def is_system_name(name:str) -> bool: # of a file or folder
+    "Is it hidden, or known to be left by a system, a server or an archive?"
+    return name.startswith((".", "~$")) or name.casefold() in _SYSTEM_NAMES
+
+_LINKS = "links to folders, or to nothing"
+
+def left_out_kind(entry:os.DirEntry) -> str: # empty for an image or a folder
+    "Why an entry of a folder is left out."
+    if is_system_name(entry.name): return "system files"
+    if entry.is_dir(follow_symlinks=False): return ""
+    is_file = Path(entry.path).is_file() # False for a link to itself, which makes `entry.is_file()` fail
+    if entry.is_symlink() and not is_file: return _LINKS
+    if not is_file: return "pipes, sockets or devices"
+    return "" if Path(entry.name).suffix.lower() in IMAGE_SUFFIXES else "files with other endings"
+
+# %% ../../nbs/01b_data.images.ipynb #cell-068
+def scan_folder(folder:Path, root:Path, left_out:dict) -> tuple[list[Path], list[Path]]: # images, folders
+    "Images and folders in a folder; names of others go to `left_out`. Raises `GalaxyError` for links out of `root`."
     images, folders = [], []
     with os.scandir(folder) as entries:
         for entry in entries:
-            path = Path(entry.path)
-            if entry.is_dir(follow_symlinks=False):
-                if not path.name.startswith("."): folders.append(path)
-            elif path.suffix.lower() in IMAGE_SUFFIXES:
-                if entry.is_symlink() and not path.resolve().is_relative_to(root):
-                    raise GalaxyError(f"{path} leads out of {root}; copy the image into the folder instead.")
-                images.append(path)
+            path, kind = Path(entry.path), left_out_kind(entry)
+            if kind: left_out.setdefault(kind, []).append(entry.name)
+            elif entry.is_dir(follow_symlinks=False): folders.append(path)
+            else: images.append(path)
+            is_used = not kind or kind == _LINKS
+            if is_used and entry.is_symlink() and path.exists() and not path.resolve().is_relative_to(root):
+                raise GalaxyError(f"{path} leads out of {root}; copy what it leads to into the folder instead.")
     return images, folders
 
-# %% ../../nbs/01b_data.images.ipynb #cell-061
+# %% ../../nbs/01b_data.images.ipynb #cell-070
+def report_others(
+    folder:str|Path, # that was looked through
+    left_out:dict[str, list[str]], # kind → names
+):
+    "Say on standard error what of a folder was left out: how many of each kind, and the first names."
+    for kind, names in sorted(left_out.items()):
+        distinct = list(dict.fromkeys(names)) # there is a Thumbs.db in each folder
+        shown = ", ".join(map(printable, distinct[:10])) + (" …" if distinct[10:] else "")
+        print(f"left out of {printable(folder)}: {len(names)} {kind} ({shown})", file=sys.stderr)
+
+# %% ../../nbs/01b_data.images.ipynb #cell-072
 def find_images(
     folder:str|Path, # with images in it or below
     root:Path|None=None, # that links must not lead out of; the folder itself if not given
+    left_out:dict|None=None, # kind → names of what is no image; said at the end if not given
 ) -> Iterator[Path]: # in order; NAME_*.fits for files with a band each
     "All images below a folder. Raises `GalaxyError` for links that lead out of it."
-    folder = Path(folder)
+    folder, others = Path(folder), {} if left_out is None else left_out
     root = root or folder.resolve()
-    images, folders = _scan_folder(folder, root)
+    images, folders = scan_folder(folder, root, others)
     inner = set(folders)
     for path in sorted(inner.union(map(_with_star, images))):
-        if path in inner: yield from find_images(path, root)
+        if path in inner: yield from find_images(path, root, others)
         else: yield path
+    if left_out is None: report_others(folder, others)

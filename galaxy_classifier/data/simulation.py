@@ -523,7 +523,7 @@ def _observe(
     noisy = flux + noise*np.sqrt(sky_noise[:, None, None]**2 + np.maximum(flux, 0)/_PHOTONS)
     packed = io.BytesIO()
     Image.fromarray(stretch(noisy)).save(packed, "JPEG", quality=75)
-    return np.asarray(Image.open(packed))
+    return np.asarray(Image.open(packed, formats=["JPEG"]))
 
 # %% ../../nbs/01e_data.simulation.ipynb #cell-121
 @dataclass

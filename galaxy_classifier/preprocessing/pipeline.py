@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 from fastcore.basics import patch
 
-from ..core import GalaxyError, load_json, lock_path, preallocate, progress, save_json
+from ..core import GalaxyError, figure_text, load_json, lock_path, preallocate, progress, save_json
 from ..data.store import Store, open_array
 from ..jobs import Ledger, boot_id, run_chunks
 from .morphology import MEASUREMENTS
@@ -48,7 +48,7 @@ def _plot_most_changed(
         for axis, image in zip(column, (before, (before != after).any(2), after), strict=True):
             axis.imshow(image, cmap="gray")
             axis.axis("off")
-        column[0].set_title(f"{row}: {store.classes[store.labels[row]]}\n{masked[row]:.1%}", fontsize=7)
+        column[0].set_title(f"{row}: {figure_text(store.classes[store.labels[row]])}\n{masked[row]:.1%}", fontsize=7)
     return figure
 
 # %% ../../nbs/02g_preprocessing.pipeline.ipynb #cell-013

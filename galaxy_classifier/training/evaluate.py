@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from ..core import GalaxyError, pick_device, progress
+from ..core import GalaxyError, figure_text, pick_device, progress
 from ..data.store import Store
 from ..loss import VoteLoss
 from ..model.confidence import NoveltyDetector, fit_novelty, fit_temperature
@@ -116,6 +116,7 @@ def plot_confusion(
         text = f"{100*share[row, column]:.0f}" if shares else count
         colour = "white" if share[row, column] > .5 else "black"
         axis.text(column, row, text, ha="center", va="center", color=colour)
+    classes = [figure_text(name) for name in classes]
     axis.set(xticks=numbers, yticks=numbers, yticklabels=classes, xlabel="predicted class", ylabel="true class")
     axis.set_xticklabels(classes, rotation=45, ha="right")
     figure.colorbar(image, shrink=.7, label="share of the true class")
