@@ -6,6 +6,7 @@
 __all__ = ['CutoutService', 'fetch_cutouts']
 
 # %% ../../nbs/01g_data.cutouts.ipynb #cell-003
+import sys
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -18,7 +19,7 @@ from fastcore.basics import patch
 from requests.adapters import HTTPAdapter
 from urllib3.util import Retry
 
-from ..core import GalaxyError, atomic_path, progress
+from ..core import GalaxyError, atomic_path, printable, progress
 from .flux import PIXEL_SCALE
 from .images import read_rgb
 from .splits import check_coordinates
@@ -56,16 +57,32 @@ def name_of(self:CutoutService,
     return f"{ra:.6f}{dec:+.6f}_{self.layer}_{self.size}px{self.pixel_scale:g}.jpg"
 
 # %% ../../nbs/01g_data.cutouts.ipynb #cell-016
+_LONGEST_WAIT = 120. # seconds
+
+class ServerBusy(GalaxyError):
+    "The server asks to wait for longer than a command should be silent."
+
+class _PoliteRetry(Retry):
+    "Waits as long as a server asks, if that is not long, and says so."
+    def get_retry_after(self, response:object) -> float|None: # seconds
+        seconds = super().get_retry_after(response)
+        if not seconds: return seconds
+        if not 0 <= seconds <= _LONGEST_WAIT:
+            raise ServerBusy(f"the server asks to wait for {seconds:,.0f} s. Run the same command again then.")
+        if seconds >= 5: print(f"the server asks to wait for {seconds:.0f} s", file=sys.stderr, flush=True)
+        return seconds
+
+# %% ../../nbs/01g_data.cutouts.ipynb #cell-018
 def _open_session(service:CutoutService) -> requests.Session:
     "A connection that is used again, says who asks, and obeys a busy server."
     session = requests.Session()
-    retries = Retry(total=service.attempts - 1, backoff_factor=service.pause, raise_on_status=False,
-                    status_forcelist=(429, 500, 502, 503, 504))
+    retries = _PoliteRetry(total=service.attempts - 1, backoff_factor=service.pause, raise_on_status=False,
+                           status_forcelist=(429, 500, 502, 503, 504))
     for scheme in ("http://", "https://"): session.mount(scheme, HTTPAdapter(max_retries=retries))
     session.headers["User-Agent"] = "galaxy_classifier (research and teaching)"
     return session
 
-# %% ../../nbs/01g_data.cutouts.ipynb #cell-019
+# %% ../../nbs/01g_data.cutouts.ipynb #cell-021
 _MAX_PIECES = 256 # of 64 KiB
 
 def _get(session:requests.Session, url:str, timeout:float) -> tuple[bytes, str]: # content, its type
@@ -77,7 +94,7 @@ def _get(session:requests.Session, url:str, timeout:float) -> tuple[bytes, str]:
             return content, response.headers.get("Content-Type", "an unknown type")
     except requests.RequestException as error: raise GalaxyError(f"{url} cannot be fetched ({error}).") from None
 
-# %% ../../nbs/01g_data.cutouts.ipynb #cell-022
+# %% ../../nbs/01g_data.cutouts.ipynb #cell-024
 def _check_cutout(image:np.ndarray, size:int, url:str):
     "Raises `GalaxyError` unless an image (H,W,3) has the size that was asked for, and shows something."
     if image.shape != (size, size, 3):
@@ -85,7 +102,7 @@ def _check_cutout(image:np.ndarray, size:int, url:str):
         raise GalaxyError(f"{url} sends an image of {width}×{height} pixels; expected {size}×{size}.")
     if image.std() < 1: raise GalaxyError(f"{url} sends an image of one colour: the survey has no data there.")
 
-# %% ../../nbs/01g_data.cutouts.ipynb #cell-024
+# %% ../../nbs/01g_data.cutouts.ipynb #cell-026
 def _save_cutout(
     session:requests.Session, # from `_open_session`
     service:CutoutService, # where to ask
@@ -98,11 +115,13 @@ def _save_cutout(
     with atomic_path(file) as temporary:
         temporary.write_bytes(content)
         try: image = read_rgb(temporary)
-        except GalaxyError:
-            raise GalaxyError(f"{url} sends {len(content):,} bytes of {kind} that are no image.") from None
+        except GalaxyError as error:
+            reason = str(error).replace(str(temporary), "it").rstrip(".")
+            raise GalaxyError(f"{url} sends {len(content):,} bytes of {printable(kind, 80)} that are no image "
+                              f"({reason}).") from None
         _check_cutout(image, service.size, url)
 
-# %% ../../nbs/01g_data.cutouts.ipynb #cell-027
+# %% ../../nbs/01g_data.cutouts.ipynb #cell-029
 def _check_positions(positions:pd.DataFrame):
     "Raises `GalaxyError` unless each row has a position on the sky."
     columns = ["ra", "dec"]
@@ -111,7 +130,7 @@ def _check_positions(positions:pd.DataFrame):
                           "expected ra and dec, in degrees, in each row.")
     check_coordinates(positions["ra"], positions["dec"])
 
-# %% ../../nbs/01g_data.cutouts.ipynb #cell-030
+# %% ../../nbs/01g_data.cutouts.ipynb #cell-032
 _MANY_FAILURES = 5 # in a row: something else is wrong
 
 def _stopped(error:GalaxyError, files:list[Path], skip_bad:bool) -> GalaxyError:
@@ -121,7 +140,7 @@ def _stopped(error:GalaxyError, files:list[Path], skip_bad:bool) -> GalaxyError:
     return GalaxyError(f"{error} {kept} of {len(files)} cutouts are kept in {files[0].parent}: "
                        f"run the same command again{hint}.")
 
-# %% ../../nbs/01g_data.cutouts.ipynb #cell-032
+# %% ../../nbs/01g_data.cutouts.ipynb #cell-034
 def fetch_cutouts(
     positions:pd.DataFrame, # ra, dec in degrees, and whatever else
     folder:str|Path, # of the images
@@ -140,7 +159,8 @@ def fetch_cutouts(
                 failures_in_a_row = 0
             except GalaxyError as error:
                 failures_in_a_row += 1
-                if not skip_bad or failures_in_a_row >= _MANY_FAILURES: raise _stopped(error, files, skip_bad) from None
+                is_over = isinstance(error, ServerBusy) or failures_in_a_row >= _MANY_FAILURES
+                if is_over or not skip_bad: raise _stopped(error, files, skip_bad) from None
                 bad.append(place)
                 print("left out:", error)
     return table.iloc[np.setdiff1d(np.arange(len(table)), bad)] # by place: rows of two tables may share their labels

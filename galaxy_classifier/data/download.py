@@ -6,9 +6,9 @@
 __all__ = ['GALAXY10', 'PublishedFile', 'download_file']
 
 # %% ../../nbs/01f_data.download.ipynb #cell-003
-import errno
 import hashlib
 import shutil
+import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -144,9 +144,15 @@ _BAD_ADDRESS = (requests.exceptions.InvalidSchema, requests.exceptions.InvalidUR
 
 def _is_final(error:Exception) -> bool:
     "Would a new attempt fail in the same way?"
-    return isinstance(error, _BAD_ADDRESS) or getattr(error, "errno", None) == errno.ENOSPC
+    is_of_network = isinstance(error, (requests.RequestException, ConnectionError, TimeoutError))
+    return isinstance(error, (*_BAD_ADDRESS, requests.exceptions.SSLError)) or not is_of_network
 
 # %% ../../nbs/01f_data.download.ipynb #cell-042
+def _said_wait(seconds:float) -> float: # the same
+    "Say on standard error that we wait, if it is long enough to be noticed."
+    if seconds >= 5: print(f"nothing came; trying again in {seconds:.0f} s", file=sys.stderr, flush=True)
+    return seconds
+
 def _transfer_all(expected:PublishedFile, part:Path, attempts:int, pause:float, timeout:float):
     "Attempt until everything is there. Raises `GalaxyError` after `attempts` in a row that bring nothing."
     failures = 0
@@ -161,7 +167,7 @@ def _transfer_all(expected:PublishedFile, part:Path, attempts:int, pause:float, 
             if failures >= attempts:
                 raise GalaxyError(f"{expected.url} cannot be fetched ({error}); {before:,} bytes are kept in {part}. "
                                   "Run the same command again, or give a file with --file.") from None
-        time.sleep(min(60., pause*2**failures))
+        time.sleep(_said_wait(min(60., pause*2**failures)))
 
 # %% ../../nbs/01f_data.download.ipynb #cell-045
 def _accept(part:Path, path:Path, expected:PublishedFile):

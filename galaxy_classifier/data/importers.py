@@ -7,9 +7,9 @@ __all__ = ['import_hdf5', 'import_images', 'import_arrays', 'find_overlap', 'des
 
 # %% ../../nbs/01h_data.importers.ipynb #cell-003
 import math
+import re
 import sys
 import zipfile
-import zlib
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
@@ -21,8 +21,10 @@ from typing import Literal
 import h5py
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 
-from ..core import GALAXY10_CLASSES, GalaxyError, progress
+from ..core import GALAXY10_CLASSES, GalaxyError, printable, progress, reading_error
 from .cutouts import LEGACY_SURVEYS, CutoutService, fetch_cutouts
 from .download import GALAXY10, download_file
 from galaxy_classifier.data.images import (
@@ -30,8 +32,10 @@ from galaxy_classifier.data.images import (
     find_band_files,
     find_images,
     read_image,
+    report_others,
     report_resized,
     resize_image,
+    scan_folder,
 )
 from .overlap import GalaxySet, compare_sets, describe_overlap
 from .splits import SHARED_SKY, check_coordinates, galaxy10_split, split_counts
@@ -40,9 +44,14 @@ from galaxy_classifier.data.store import (
     Store,
     StoreWriter,
     Votes,
+    check_class_names,
+    check_replaceable,
     open_array,
+    position_column,
+    read_csv_text,
     save_splits,
     store_positions,
+    to_numbers,
 )
 
 # %% ../../nbs/01h_data.importers.ipynb #cell-008
@@ -101,11 +110,13 @@ def open_hdf5(
     return file
 
 # %% ../../nbs/01h_data.importers.ipynb #cell-015
+_MAX_SIDE = 8000 # pixels
+
 def _check_pixels(name:str, images:h5py.Dataset|np.ndarray):
     "Raises `GalaxyError` unless `images` of the file `name` are (N,H,H,3) uint8, N at least 1."
     shape = images.shape
-    if len(shape) != 4 or shape[3] != 3 or shape[1] != shape[2] or shape[1] == 0:
-        raise GalaxyError(f"{name}: 'images' has shape {shape}; expected (N, H, H, 3).")
+    if len(shape) != 4 or shape[3] != 3 or shape[1] != shape[2] or not 0 < shape[1] <= _MAX_SIDE:
+        raise GalaxyError(f"{name}: 'images' has shape {shape}; expected (N, H, H, 3), H at most {_MAX_SIDE}.")
     if images.dtype != np.uint8:
         raise GalaxyError(f"{name}: 'images' is {images.dtype}; expected uint8, values 0 to 255.")
 
@@ -121,7 +132,8 @@ def _check_labels(
         raise GalaxyError(f"{name}: the labels are {labels.shape} {labels.dtype}; expected {(count,)} integers, "
                           "one for each image.")
     if count == 0: raise GalaxyError(f"{name} holds no images.")
-    labels = labels[:].astype(np.int64)
+    try: labels = labels[:].astype(np.int64)
+    except OSError as error: raise reading_error(name, error, "labels") from None
     wrong = np.flatnonzero((labels < 0) | (labels >= len(classes)))
     if len(wrong):
         raise GalaxyError(f"{name}: row {wrong[0]} has label {labels[wrong[0]]}; expected 0 to {len(classes) - 1} "
@@ -161,17 +173,29 @@ def _check_catalog(name:str, catalog:pd.DataFrame) -> pd.DataFrame: # the same
     return catalog
 
 # %% ../../nbs/01h_data.importers.ipynb #cell-027
+def _read_column(file:h5py.File, key:str) -> np.ndarray:
+    "All of a dataset. Raises `GalaxyError` when it is damaged."
+    try: return file[key][:]
+    except OSError as error: raise reading_error(f"{file.filename}: {key!r}", error, "HDF5") from None
+
 _COLUMNS = dict(ra="ra", dec="dec", redshift="redshift", pxscale="pixel_scale", galaxy10_row="galaxy10_row")
+
+def _column_order(key:str) -> tuple[int, str]: # those we know first
+    return [*_COLUMNS, key.casefold()].index(key.casefold()), key
 
 def _read_catalog(file:h5py.File, count:int) -> pd.DataFrame: # one row an image
     "The columns beside the images of a file in the Galaxy10 layout: degrees, redshift, pixel scale in arcsec."
     columns = {}
-    for key, name in _COLUMNS.items():
-        if key not in file: continue
-        if file[key].shape != (count,):
-            raise GalaxyError(f"{file.filename}: {name!r} has shape {file[key].shape}; expected ({count},), "
-                              "one entry for each image.")
-        columns[name] = file[key][:]
+    for key in sorted(set(file) - {"images", "ans"}, key=_column_order):
+        name, values = _COLUMNS.get(key.casefold(), key), file[key]
+        is_known, shape = key.casefold() in _COLUMNS, getattr(values, "shape", None)
+        is_column = shape == (count,) and values.dtype.kind in "biuf"
+        if name in columns: raise GalaxyError(f"{file.filename}: {name!r} is there twice. Rename one.")
+        if is_known and not is_column:
+            raise GalaxyError(f"{file.filename}: {name!r} has shape {shape}; expected ({count},) numbers, "
+                              "one for each image.")
+        if is_column: columns[name] = _read_column(file, key)
+        else: print(f"left out of the catalogue: {printable(key)}, which is no number for each image", file=sys.stderr)
     return _check_catalog(file.filename, pd.DataFrame(columns, index=range(count)))
 
 # %% ../../nbs/01h_data.importers.ipynb #cell-030
@@ -194,44 +218,96 @@ def import_hdf5(
             for rows in progress(left, label="import", unit="slices"):
                 try: writer.write(rows.start, images[rows], labels[rows])
                 except OSError as error:
-                    raise GalaxyError(f"{path}: images {rows.start} to {rows.stop} cannot be read ({error}). "
-                                      "Fetch the file again.") from None
+                    raise reading_error(f"{path}: images {rows.start} to {rows.stop}", error, "HDF5") from None
     return Store(store)
 
 # %% ../../nbs/01h_data.importers.ipynb #cell-035
 def _number_classes(names:list[str]) -> tuple[list[str], np.ndarray]: # class names, labels (N,) int64
     "Class names and labels from the names of all images."
     galaxy10 = {name.casefold(): number for number, name in enumerate(GALAXY10_CLASSES)}
+    check_class_names(sorted(set(names)))
     known = {name: galaxy10.get(name.replace("_", " ").casefold()) for name in set(names)}
     if None not in known.values(): return list(GALAXY10_CLASSES), np.array([known[name] for name in names], np.int64)
-    try: classes = sorted(known, key=float) # numbers, such as the types −6 to 11 of de Vaucouleurs
-    except ValueError: classes = sorted(known)
+    # Numbers, such as the types −6 to 11 of de Vaucouleurs. Words are words: nan, inf and 1e5 too.
+    are_numbers = all(re.fullmatch(r"[-+]?[0-9]+(\.[0-9]+)?", name) for name in known)
+    classes = sorted(known, key=lambda name: (float(name), name)) if are_numbers else sorted(known)
     return classes, np.array([classes.index(name) for name in names], np.int64)
 
 # %% ../../nbs/01h_data.importers.ipynb #cell-038
 def _folder_table(folder:Path) -> pd.DataFrame: # path (below the folder), label
     "Find images and the folders they lie in. Raises `GalaxyError` when there are none."
     if not folder.is_dir(): raise GalaxyError(f"{folder} is no directory; expected one with a folder for each class.")
-    folders = sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
+    left_out = {}
+    beside, folders = scan_folder(folder, folder.resolve(), left_out)
     rows = [(str(file.relative_to(folder)), path.name)
-            for path in folders for file in find_images(path, folder.resolve())]
+            for path in sorted(folders) for file in find_images(path, folder.resolve(), left_out)]
+    without = {path.name for path in folders} - {label for _, label in rows}
+    others = {"images beside the folders of classes": beside, "folders without images": sorted(without)}
+    report_others(folder, left_out | {kind: names for kind, names in others.items() if names})
     if not rows:
         raise GalaxyError(f"{folder} holds {len(folders)} folder(s) and no images; expected a folder for each class "
                           f"with files ending in {', '.join(IMAGE_SUFFIXES)}.")
-    return pd.DataFrame(rows, columns=["path", "label"])
+    return pd.DataFrame(rows, columns=["path", "label"], dtype=object) # a name that is no UTF-8 is no text to pandas
 
-# %% ../../nbs/01h_data.importers.ipynb #cell-041
-_AS_TEXT = dict(path=str, label=str, id=str) # else pandas would read the label 01 as 1
+# %% ../../nbs/01h_data.importers.ipynb #cell-042
+_CELLS_PER_BYTE = 64 # of a table with a path or a position in each row; more are the same cell again and again
+_UNPACKED_PER_BYTE, _SMALL_TABLE = 1000, 2**26
 
-def _read_any_table(path:Path) -> pd.DataFrame:
+def _check_parquet(notes:pq.FileMetaData, size:int): # size of the file in bytes
+    "Raises `ValueError` for a table that claims far more than its file can hold, or takes it from elsewhere."
+    columns = [notes.row_group(group).column(number) for group in range(notes.num_row_groups)
+               for number in range(notes.num_columns)]
+    if any(column.file_path for column in columns): raise ValueError("its columns lie in other files")
+    nested = [column.path for column in notes.schema if column.max_repetition_level or column.path != column.name]
+    if nested: raise ValueError(f"its column {nested[0]!r} holds lists or parts, not one value for each row")
+    cells, unpacked = notes.num_rows*notes.num_columns, sum(column.total_uncompressed_size for column in columns)
+    if not 0 <= cells <= _CELLS_PER_BYTE*size + _SMALL_TABLE//100:
+        raise ValueError(f"it claims {cells:,} cells in {size:,} bytes")
+    if not 0 <= unpacked <= max(_SMALL_TABLE, _UNPACKED_PER_BYTE*size):
+        raise ValueError(f"it claims to unpack to {unpacked:,} bytes from {size:,}")
+
+# %% ../../nbs/01h_data.importers.ipynb #cell-044
+_WHOLE = {pa.int8(): "Int8", pa.int16(): "Int16", pa.int32(): "Int32", pa.int64(): "Int64", pa.uint8(): "UInt8",
+          pa.uint16(): "UInt16", pa.uint32(): "UInt32", pa.uint64(): "UInt64", pa.bool_(): "boolean"}
+
+def _read_parquet(path:Path) -> pd.DataFrame:
+    "Read Parquet; whole numbers stay whole beside empty cells. Raises `ValueError` for a table that cannot be."
+    notes = pq.read_metadata(path)
+    _check_parquet(notes, path.stat().st_size)
+    texts = [column.name for column in notes.schema if column.physical_type == "BYTE_ARRAY"]
+    with pq.ParquetFile(path, read_dictionary=texts) as file: table = file.read()
+    kinds = {kind: pd.api.types.pandas_dtype(name) for kind, name in _WHOLE.items()}
+    table = table.to_pandas(types_mapper=kinds.get, ignore_metadata=True)
+    text = [name for name, kind in table.dtypes.items() if isinstance(kind, pd.CategoricalDtype)]
+    return table.astype(dict.fromkeys(text, object))
+
+# %% ../../nbs/01h_data.importers.ipynb #cell-047
+_KNOWN_NAMES = "path", "label", "id", "ra", "dec"
+
+def with_known_names(
+    name:str|Path, # of the table, for messages
+    table:pd.DataFrame,
+) -> pd.DataFrame: # path, label, id, ra and dec in small letters
+    "Find the columns that mean something, whatever their case. Raises `GalaxyError` for one that comes twice."
+    meant = {column: str(column).strip().casefold() for column in table}
+    meant = {column: known for column, known in meant.items() if known in _KNOWN_NAMES}
+    twice = [known for known in _KNOWN_NAMES if list(meant.values()).count(known) > 1]
+    twice += list(table.columns[table.columns.duplicated()])
+    if twice: raise GalaxyError(f"{name} has the column {twice[0]} twice, in {list(table)}. Rename one.")
+    return table.rename(columns=meant)
+
+# %% ../../nbs/01h_data.importers.ipynb #cell-049
+def _read_any_table(path:Path) -> pd.DataFrame: # cells of CSV as text
     "Read CSV or Parquet. Raises `GalaxyError` when it is neither."
     try:
-        if path.suffix.lower() in (".parquet", ".pq"): return pd.read_parquet(path)
-        return pd.read_csv(path, dtype=_AS_TEXT)
-    except (ValueError, OSError) as error:
-        raise GalaxyError(f"{path} cannot be read as a table ({error}); expected CSV or Parquet.") from None
+        is_parquet = path.suffix.lower() in (".parquet", ".pq")
+        table = _read_parquet(path) if is_parquet else read_csv_text(path)
+    except GalaxyError: raise
+    except Exception as error: # pandas and Arrow raise what their depths raise
+        raise reading_error(path, error, "a table", "expected CSV or Parquet") from None
+    return with_known_names(path, table)
 
-# %% ../../nbs/01h_data.importers.ipynb #cell-043
+# %% ../../nbs/01h_data.importers.ipynb #cell-051
 def load_table(
     path:str|Path, # .csv or .parquet
     wanted:list[tuple[str, ...]], # columns of which one set must be there
@@ -244,9 +320,22 @@ def load_table(
     if not any(set(names) <= set(table) for names in wanted) or not len(table):
         raise GalaxyError(f"{path} has {len(table)} rows and the columns {list(table)}; expected {expected} "
                           "(positions are there to fetch cutouts) and at least one row.")
-    return _check_catalog(str(path), table)
+    numbers = {name: position_column(path, table, name) for name in ("ra", "dec") if name in table}
+    return _check_catalog(str(path), table.assign(**numbers))
 
-# %% ../../nbs/01h_data.importers.ipynb #cell-046
+# %% ../../nbs/01h_data.importers.ipynb #cell-054
+def _path_fault(base:Path, file:str) -> str: # empty for an image below the folder `base`
+    "What is wrong with a path of a table."
+    try:
+        place = (base/file).resolve()
+        bands = find_band_files(place).values() if "*" in place.name else ()
+        is_outside = any(not each.resolve().is_relative_to(base) for each in (place, *bands))
+        is_there = bool(bands) or place.is_file()
+    except (OSError, ValueError, RuntimeError) as error: # too long, a NUL within, a link to itself
+        return f"cannot be found ({getattr(error, 'strerror', None) or error})"
+    if is_outside: return f"lies outside the folder of the images; expected paths below {base.name}/"
+    return "" if is_there else "does not exist"
+
 def check_paths(
     name:str|Path, # of the table, for messages
     table:pd.DataFrame, # with a column path
@@ -257,14 +346,10 @@ def check_paths(
     for row, file in enumerate(table["path"], 2):
         if not isinstance(file, str):
             raise GalaxyError(f"{name} row {row} has the path {file!r}; expected the name of an image.")
-        place = (base/file).resolve()
-        if not place.is_relative_to(base):
-            raise GalaxyError(f"{name} row {row}: {file} lies outside the folder of the images; "
-                              f"expected paths below {base.name}/.")
-        is_band_pattern = "*" in place.name and bool(find_band_files(place))
-        if not (place.is_file() or is_band_pattern): raise GalaxyError(f"{name} row {row}: {file} does not exist.")
+        fault = _path_fault(base, file)
+        if fault: raise GalaxyError(f"{name} row {row}: {printable(file, 200)} {fault}.")
 
-# %% ../../nbs/01h_data.importers.ipynb #cell-048
+# %% ../../nbs/01h_data.importers.ipynb #cell-056
 def _read_table(path:Path, base:Path, has_votes:bool=False) -> pd.DataFrame: # label and path, or label, ra and dec
     "Read a table of labelled images, whose paths start from `base`. Raises `GalaxyError` naming the first wrong row."
     places = ("path",), ("ra", "dec")
@@ -275,7 +360,7 @@ def _read_table(path:Path, base:Path, has_votes:bool=False) -> pd.DataFrame: # l
     if "path" in table: check_paths(path, table, base)
     return table.assign(label=table["label"].astype(str))
 
-# %% ../../nbs/01h_data.importers.ipynb #cell-051
+# %% ../../nbs/01h_data.importers.ipynb #cell-059
 def _labelled_images(
     source:Path, # a directory of class folders, or a table
     images:str|Path|None, # folder that a table's paths start from, or where cutouts go
@@ -291,7 +376,7 @@ def _labelled_images(
     folder = Path(images or source.with_name(f"{source.stem}_cutouts"))
     return fetch_cutouts(table, folder, service, skip_bad), folder
 
-# %% ../../nbs/01h_data.importers.ipynb #cell-054
+# %% ../../nbs/01h_data.importers.ipynb #cell-062
 def _copy_images(
     writer:StoreWriter, # of a store with a row for each file
     files:list[Path], # images
@@ -311,7 +396,7 @@ def _copy_images(
         kept.append(row)
     return kept, sizes, bad
 
-# %% ../../nbs/01h_data.importers.ipynb #cell-057
+# %% ../../nbs/01h_data.importers.ipynb #cell-065
 def read_votes(
     name:str|Path, # of the table, for messages
     table:pd.DataFrame, # one row a galaxy
@@ -322,17 +407,18 @@ def read_votes(
     columns, are_counts = sum(questions, []), any(len(answers) > 1 for answers in questions)
     missing = [column for column in columns if column not in table]
     if missing: raise GalaxyError(f"{name} has no column {missing[0]!r}; it has {', '.join(map(str, table))}.")
-    values = table[columns].apply(pd.to_numeric, errors="coerce")
-    wrong = np.argwhere((values.isna() & table[columns].notna()).to_numpy())
+    read = [to_numbers(table[column]) for column in columns]
+    values, wrong = (np.stack(parts, 1) for parts in zip(*read, strict=True))
+    wrong = np.argwhere(wrong)
     if len(wrong):
         row, column = wrong[0]
         raise GalaxyError(f"{name} row {2 + row} has {table[columns[column]].iloc[row]!r} for {columns[column]!r}. "
                           "Give a number, or leave it empty.")
     groups = [[columns.index(answer) for answer in answers] for answers in questions] if are_counts else None
-    try: return Votes(columns, values.to_numpy(np.float32), groups)
+    try: return Votes(columns, values.astype(np.float32), groups)
     except GalaxyError as error: raise GalaxyError(f"{name}, counted from 0 behind its head: {error}") from None
 
-# %% ../../nbs/01h_data.importers.ipynb #cell-059
+# %% ../../nbs/01h_data.importers.ipynb #cell-067
 def import_images(
     source:str|Path, # a directory of class folders, or a table
     store:str|Path, # the directory to make
@@ -346,6 +432,7 @@ def import_images(
 ) -> Store:
     "Read labelled images, or images with votes, into a store and split it 60 : 20 : 20."
     source = Path(source)
+    check_replaceable(store)
     table, base = _labelled_images(source, images, service, skip_bad, bool(votes))
     votes = read_votes(source, table, votes) if votes else None
     classes, labels = _number_classes(table["label"].tolist())
@@ -358,26 +445,40 @@ def import_images(
         writer.catalog = table.iloc[kept]
         if votes: writer.votes = replace(votes, targets=votes.targets[kept])
         writer.source.update(skipped=len(bad), sizes={str(side): count for side, count in sizes.items()})
-    for message in bad: print("left out:", message)
+    for message in bad: print("left out:", printable(message))
     report_resized(sizes, size)
     return Store(store)
 
-# %% ../../nbs/01h_data.importers.ipynb #cell-065
+# %% ../../nbs/01h_data.importers.ipynb #cell-073
 _MAX_ARCHIVE = 8_000_000_000 # bytes that an .npz may unpack to in memory
+_SMALL_ARCHIVE = 500_000_000 # bytes that any may
+
+def _check_member(archive:zipfile.ZipFile, name:str):
+    "Raises `ValueError` for an array in an archive that claims another size than is there."
+    formats = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
+    with archive.open(name) as file:
+        version = np.lib.format.read_magic(file)
+        if version not in formats: raise ValueError(f"{name} is of version {version}")
+        shape, _, kind = formats[version](file)
+        claimed, held = math.prod(shape)*kind.itemsize, archive.getinfo(name).file_size - file.tell()
+    if claimed != held and not kind.hasobject: raise ValueError(f"{name} claims {claimed:,} bytes and holds {held:,}")
 
 def _open_archive(path:Path) -> tuple[np.ndarray, np.ndarray]: # images, labels
     "Read an .npz. Raises `GalaxyError` when it is not one, is too large, or lacks an array."
     try:
-        with zipfile.ZipFile(path) as archive: unpacked = sum(entry.file_size for entry in archive.infolist())
-        if unpacked > _MAX_ARCHIVE:
-            raise GalaxyError(f"{path} unpacks to {unpacked/1e9:.0f} GB; expected at most {_MAX_ARCHIVE/1e9:.0f}. "
-                              "Save images and labels as .npy files.")
+        with zipfile.ZipFile(path) as archive:
+            unpacked = sum(entry.file_size for entry in archive.infolist())
+            most = min(_MAX_ARCHIVE, max(_SMALL_ARCHIVE, 100*path.stat().st_size)) # images take a third of it, or more
+            if unpacked > most:
+                raise GalaxyError(f"{path} unpacks to {unpacked/1e9:.1f} GB; expected at most {most/1e9:.1f}. "
+                                  "Save images and labels as .npy files.")
+            for name in ("images", "labels"): _check_member(archive, f"{name}.npy")
         with np.load(path, allow_pickle=False) as archive: return archive["images"], archive["labels"]
     except GalaxyError: raise
-    except (OSError, KeyError, ValueError, zipfile.BadZipFile, zlib.error, EOFError) as error:
-        raise GalaxyError(f"{path} cannot be read ({error}); expected an .npz with images and labels.") from None
+    except Exception as error: # zipfile and numpy raise what their depths raise
+        raise reading_error(path, error, "an archive", "expected an .npz with images and labels") from None
 
-# %% ../../nbs/01h_data.importers.ipynb #cell-067
+# %% ../../nbs/01h_data.importers.ipynb #cell-075
 def _open_arrays(images:Path, labels:str|Path|None) -> tuple[np.ndarray, np.ndarray]: # images, labels
     "Open arrays without unpickling. Raises `GalaxyError` when they are not there or not arrays."
     if images.suffix.lower() == ".npz": return _open_archive(images)
@@ -386,7 +487,7 @@ def _open_arrays(images:Path, labels:str|Path|None) -> tuple[np.ndarray, np.ndar
                           "or one .npz with images and labels.")
     return open_array(images), open_array(labels)
 
-# %% ../../nbs/01h_data.importers.ipynb #cell-069
+# %% ../../nbs/01h_data.importers.ipynb #cell-077
 def import_arrays(
     images:str|Path, # .npy (N,H,H,3) uint8, or .npz with images and labels
     store:str|Path, # the directory to make
@@ -406,21 +507,11 @@ def import_arrays(
             writer.write(start, pixels[start:start + 256], numbers[start:start + 256])
     return Store(store)
 
-# %% ../../nbs/01h_data.importers.ipynb #cell-072
-def _degrees(name:str|Path, table:pd.DataFrame, column:str) -> np.ndarray: # (N,) float; NaN where unknown
-    "A column of a table as numbers. Raises `GalaxyError` naming the first row that holds something else."
-    if column not in table: return np.full(len(table), np.nan)
-    values = pd.to_numeric(table[column], errors="coerce").to_numpy(float)
-    wrong = np.flatnonzero(np.isnan(values) & table[column].notna().to_numpy())
-    if not len(wrong): return values
-    raise GalaxyError(f"{name} row {2 + wrong[0]} has the {column} {table[column].iloc[wrong[0]]!r}; "
-                      "expected a number of degrees.")
-
-# %% ../../nbs/01h_data.importers.ipynb #cell-074
+# %% ../../nbs/01h_data.importers.ipynb #cell-080
 def _table_set(path:Path) -> GalaxySet:
     "Positions and paths of a table. Raises `GalaxyError` when it has neither."
     if not path.is_file(): raise GalaxyError(f"{path} does not exist; expected a table, a folder, HDF5 or a store.")
-    table = _read_any_table(path).rename(columns=lambda name: str(name).strip().casefold())
+    table = _read_any_table(path)
     if not ({"ra", "dec"} <= set(table) or "path" in table) or not len(table):
         raise GalaxyError(f"{path} has {len(table)} rows and the columns {list(table)}; "
                           "expected ra and dec in degrees, or path of images.")
@@ -430,9 +521,10 @@ def _table_set(path:Path) -> GalaxySet:
         check_paths(path, table, path.parent)
         return (read_image(path.parent/file, None) for file in paths)
 
-    return GalaxySet(path.name, *(_degrees(path, table, name) for name in ("ra", "dec")), paths and images, paths)
+    positions = (position_column(path, table, name) for name in ("ra", "dec"))
+    return GalaxySet(path.name, *positions, paths and images, paths)
 
-# %% ../../nbs/01h_data.importers.ipynb #cell-076
+# %% ../../nbs/01h_data.importers.ipynb #cell-082
 def _hdf5_images(path:Path) -> Iterator[np.ndarray]: # (H,H,3) uint8
     "Images of an HDF5 file, one after the other."
     with open_hdf5(path) as file:
@@ -445,9 +537,10 @@ def _hdf5_set(path:Path) -> GalaxySet:
             raise GalaxyError(f"{path} holds {sorted(file)}, but no 'images'; expected the Galaxy10 layout.")
         _check_pixels(str(path), file["images"])
         table = _read_catalog(file, len(file["images"]))
-    return GalaxySet(path.name, *(_degrees(path, table, name) for name in ("ra", "dec")), lambda: _hdf5_images(path))
+    positions = (position_column(path, table, name) for name in ("ra", "dec"))
+    return GalaxySet(path.name, *positions, lambda: _hdf5_images(path))
 
-# %% ../../nbs/01h_data.importers.ipynb #cell-078
+# %% ../../nbs/01h_data.importers.ipynb #cell-084
 def _store_images(store:Store) -> Iterator[np.ndarray]: # (H,H,3) uint8
     "Images of a store, one after the other."
     for _, images in store.slices(): yield from images
@@ -466,7 +559,7 @@ def _galaxy_set(path:str|Path) -> GalaxySet:
     return GalaxySet(path.name, unknown, unknown, lambda: (read_image(file, None) for file in files),
                      [str(file.relative_to(path)) for file in files])
 
-# %% ../../nbs/01h_data.importers.ipynb #cell-080
+# %% ../../nbs/01h_data.importers.ipynb #cell-086
 def find_overlap(
     first:str|Path, # a table with ra and dec (degrees) or path; a folder of images; HDF5; a store
     second:str|Path, # another
@@ -481,14 +574,14 @@ def find_overlap(
     print(describe_overlap(pairs, *sets), file=sys.stderr)
     return pairs
 
-# %% ../../nbs/01h_data.importers.ipynb #cell-083
+# %% ../../nbs/01h_data.importers.ipynb #cell-089
 def describe_store(
     store:Store, # with a split
 ) -> str: # some lines
     "What is in a store, and how it was split."
     split, parts = store.manifest["split"], ("train", "valid", "test")
     lines = [repr(store)]
-    lines += [f"{count:6d}  {name}" for name, count in zip(store.classes, store.counts(), strict=True)]
+    lines += [f"{count:6d}  {printable(name)}" for name, count in zip(store.classes, store.counts(), strict=True)]
     lines.append("train, valid, test: " + ", ".join(str(len(store.split(part))) for part in parts))
     if split["method"] == FROM_TABLE: lines.append("these are the parts of galaxy10_split.csv, the same for everyone")
     if split["pairs"]:
@@ -499,7 +592,7 @@ def describe_store(
         lines.append(f"{split['conflicts']} pairs are one galaxy with two labels{where}")
     return "\n".join(lines)
 
-# %% ../../nbs/01h_data.importers.ipynb #cell-086
+# %% ../../nbs/01h_data.importers.ipynb #cell-092
 def _published_split(seed:int, radius:float, test_conflicts:bool) -> dict:
     "How to split the published file: by its table, or by other options."
     options = dict(seed=seed, radius=radius, test_conflicts=test_conflicts)
@@ -508,9 +601,10 @@ def _published_split(seed:int, radius:float, test_conflicts:bool) -> dict:
 
 def _import_published(file:Path, store:Path, names:Sequence[str], overwrite:bool, **split) -> Store:
     "Fetch and import the published file."
+    check_replaceable(store)
     return import_hdf5(download_file(GALAXY10, file), store, names, overwrite, **_published_split(**split))
 
-# %% ../../nbs/01h_data.importers.ipynb #cell-088
+# %% ../../nbs/01h_data.importers.ipynb #cell-094
 def _check_arguments(published:str|None, overlap:Sequence[Path], seed:int, workers:int, size:int, radius:float):
     "Raises `GalaxyError` for values that no source can take."
     if seed < 0 or workers < 1 or size < 8:
@@ -521,7 +615,13 @@ def _check_arguments(published:str|None, overlap:Sequence[Path], seed:int, worke
     if published not in (None, "galaxy10"):
         raise GalaxyError(f"no published data set {published!r} is known; expected galaxy10, or another source.")
 
-# %% ../../nbs/01h_data.importers.ipynb #cell-090
+# %% ../../nbs/01h_data.importers.ipynb #cell-096
+def _class_names(words:str|None) -> Sequence[str]:
+    "Names from the command line, `early, late`. Raises `GalaxyError` for names that cannot be."
+    names = [name.strip() for name in words.split(",")] if words else GALAXY10_CLASSES
+    check_class_names(names)
+    return names
+
 def _only_source(votes:Sequence[str]=(), **sources) -> str:
     "The name of the source that is given. Raises `GalaxyError` for none, more than one, or one without votes."
     given = [name for name, value in sources.items() if value is not None and value is not False]
@@ -530,7 +630,7 @@ def _only_source(votes:Sequence[str]=(), **sources) -> str:
     raise GalaxyError(f"{len(given)} sources given ({', '.join(given) or 'none'}); expected one of galaxy10, --hdf5, "
                       "--folder, --table, --arrays, --simulate, --split-only, --overlap.")
 
-# %% ../../nbs/01h_data.importers.ipynb #cell-092
+# %% ../../nbs/01h_data.importers.ipynb #cell-098
 def _simulate(store:Path, count:int, size:int, seed:int=0, workers:int=2, overwrite:bool=False,
               magnification:float=1.) -> Store:
     "Simulate a store, see `simulate_store`."
@@ -544,7 +644,7 @@ def _split_again(store:Path, **split) -> Store:
     save_splits(made, **split)
     return made
 
-# %% ../../nbs/01h_data.importers.ipynb #cell-095
+# %% ../../nbs/01h_data.importers.ipynb #cell-101
 def galaxy_data(
     published:Literal["galaxy10"]=None, # galaxy10: fetch the published file, 2.5 GB, and import it
     /,
@@ -576,7 +676,7 @@ def galaxy_data(
     source = _only_source(votes, galaxy10=published, hdf5=hdf5, folder=folder, table=table, arrays=arrays,
                           simulate=simulate, split_only=split_only, overlap=overlap or None)
     if source == "overlap": return print(find_overlap(*overlap, radius).round(3).to_csv(index=False), end="")
-    names, service = classes.split(",") if classes else GALAXY10_CLASSES, CutoutService(layer=layer)
+    names, service = _class_names(classes), CutoutService(layer=layer)
     split = dict(seed=seed, radius=radius, test_conflicts=test_conflicts)
     bring = partial(import_images, folder or table, store, size, skip_bad, overwrite, images, service, votes, **split)
     make = dict(galaxy10=lambda: _import_published(file, store, names, overwrite, **split),

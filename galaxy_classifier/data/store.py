@@ -6,10 +6,14 @@
 __all__ = ['Votes', 'Store', 'save_splits', 'StoreWriter']
 
 # %% ../../nbs/01d_data.store.ipynb #cell-003
+import errno
 import hashlib
 import json
+import os
+import re
 import shutil
 from base64 import b64encode
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -22,7 +26,19 @@ import pandas as pd
 from fastcore.basics import patch
 from PIL import Image
 
-from ..core import GalaxyError, atomic_path, load_json, lock_path, preallocate, save_array, save_json
+from galaxy_classifier.core import (
+    Entry,
+    GalaxyError,
+    atomic_path,
+    check_entries,
+    load_json,
+    lock_path,
+    preallocate,
+    printable,
+    reading_error,
+    save_array,
+    save_json,
+)
 from .images import resize_image
 from .splits import SHARED_SKY, connected_groups, contradicting, related_pairs, split_table
 from ..jobs import Ledger
@@ -34,8 +50,8 @@ def open_array(path:str|Path) -> np.memmap: # read-only
     if not path.is_file(): raise GalaxyError(f"{path} does not exist; expected a .npy array there.")
     try:
         return np.load(path, mmap_mode="r", allow_pickle=False)
-    except (ValueError, OSError, EOFError) as error:
-        raise GalaxyError(f"{path} cannot be read as an array ({error}); make the store anew.") from None
+    except Exception as error: # a header can hold anything: ValueError, OverflowError, MemoryError …
+        raise reading_error(path, error, "an array") from None
 
 # %% ../../nbs/01d_data.store.ipynb #cell-011
 def _check_array(path:Path, name:str, array:np.ndarray, shape:tuple, dtype:type):
@@ -45,11 +61,29 @@ def _check_array(path:Path, name:str, array:np.ndarray, shape:tuple, dtype:type)
                       f"{shape} {np.dtype(dtype)}; make the store anew with galaxy-data.")
 
 # %% ../../nbs/01d_data.store.ipynb #cell-013
+_SPLIT = dict(
+    seed=Entry(int, needed=False), digests=Entry(dict, of=Entry(str), needed=False), method=Entry(str, needed=False),
+    fractions=Entry(list, of=Entry(float, 0, 1), needed=False), radius=Entry(float, 0, needed=False),
+    conflicts_tested=Entry(bool, needed=False),
+    **{name: Entry(int, 0, needed=False) for name in ("groups", "grouped_images", "pairs", "conflicts")})
+_PREPROCESSING = dict(
+    parameters=Entry(dict, of=dict(measurements=Entry(list, 1, of=Entry(str), needed=False)), needed=False),
+    masked_share=Entry(float, 0, 1, needed=False))
+MANIFEST = dict( # what manifest.json must be
+    count=Entry(int, 0, 10**10), size=Entry(int, 1, 10**5), classes=Entry(list, of=Entry(str)), source=Entry(dict),
+    questions=Entry(list, of=Entry(str), needed=False),
+    vote_groups=Entry(list, of=Entry(list, of=Entry(int, 0)), needed=False, empty=True),
+    split=Entry(dict, of=_SPLIT, needed=False), preprocessing=Entry(dict, of=_PREPROCESSING, needed=False))
+
+# %% ../../nbs/01d_data.store.ipynb #cell-015
 def _check_store(path:Path, manifest:dict, images:np.ndarray, labels:np.ndarray):
     "Compare arrays and manifest. Raises `GalaxyError` naming both where they differ."
     missing = {"count", "size", "classes", "source"} - set(manifest)
     if missing:
         raise GalaxyError(f"{path/'manifest.json'} lacks {sorted(missing)}; make the store anew with galaxy-data.")
+    check_entries(path/"manifest.json", manifest, MANIFEST)
+    if manifest.get("questions") and "vote_groups" not in manifest:
+        raise GalaxyError(f"{path/'manifest.json'} has questions, but lacks 'vote_groups'; make the store anew.")
     count, size, classes = manifest["count"], manifest["size"], len(manifest["classes"])
     _check_array(path, "images", images, (count, size, size, 3), np.uint8)
     _check_array(path, "labels", labels, (count,), np.int64)
@@ -57,14 +91,14 @@ def _check_store(path:Path, manifest:dict, images:np.ndarray, labels:np.ndarray)
         raise GalaxyError(f"{path}: labels.npy holds {labels.min()} to {labels.max()}, "
                           f"but manifest.json names {classes} classes.")
 
-# %% ../../nbs/01d_data.store.ipynb #cell-016
+# %% ../../nbs/01d_data.store.ipynb #cell-018
 def _check_questions(questions:list[str]):
     "Raises `GalaxyError` for no questions, and for one that comes twice."
     twice = sorted({name for name in questions if list(questions).count(name) > 1})
     if twice: raise GalaxyError(f"the question {twice[0]!r} is there twice. Give each once.")
     if not questions: raise GalaxyError("no questions given. Name at least one.")
 
-# %% ../../nbs/01d_data.store.ipynb #cell-018
+# %% ../../nbs/01d_data.store.ipynb #cell-020
 @dataclass(frozen=True, repr=False)
 class Votes:
     "Fractions or counts of votes. Raises `GalaxyError` naming the first wrong row."
@@ -92,7 +126,7 @@ class Votes:
         asked = np.isfinite(self.targets).mean()
         return f"Votes({len(self.targets):,} galaxies, {len(self.questions)} columns of {kind}, {asked:.0%} asked)"
 
-# %% ../../nbs/01d_data.store.ipynb #cell-021
+# %% ../../nbs/01d_data.store.ipynb #cell-023
 class Store:
     "A directory of memory-mapped arrays and their manifest; opening it checks that they agree."
     def __init__(self,
@@ -118,12 +152,12 @@ class Store:
     @property
     def size(self) -> int: return self.images.shape[1]
 
-# %% ../../nbs/01d_data.store.ipynb #cell-026
+# %% ../../nbs/01d_data.store.ipynb #cell-028
 def _rows_at_once(size:int) -> int: # H = W in pixels → images
     "How many images to hold at once: 256, or fewer where those would take more than 64 MiB."
     return max(1, min(256, 2**26//(3*size**2)))
 
-# %% ../../nbs/01d_data.store.ipynb #cell-028
+# %% ../../nbs/01d_data.store.ipynb #cell-030
 @patch
 def slices(self:Store,
     name:str="images", # or "images_cleaned"
@@ -134,12 +168,12 @@ def slices(self:Store,
     for start in range(0, len(self), step):
         yield start, open_array(self.path/f"{name}.npy")[start:start + step]
 
-# %% ../../nbs/01d_data.store.ipynb #cell-031
+# %% ../../nbs/01d_data.store.ipynb #cell-033
 def array_digest(array:np.ndarray) -> str: # 16 hexadecimal digits
     "A short name for an array's bytes."
     return hashlib.blake2b(np.ascontiguousarray(array).tobytes(), digest_size=8).hexdigest()
 
-# %% ../../nbs/01d_data.store.ipynb #cell-033
+# %% ../../nbs/01d_data.store.ipynb #cell-035
 _SPLITS = "train", "valid", "test"
 
 def _read_rows(path:Path, count:int) -> np.ndarray: # int64
@@ -149,7 +183,7 @@ def _read_rows(path:Path, count:int) -> np.ndarray: # int64
     if are_numbers and ((rows >= 0) & (rows < count)).all(): return rows
     raise GalaxyError(f"{path} is no list of rows below {count}; split the store again with galaxy-data --split-only.")
 
-# %% ../../nbs/01d_data.store.ipynb #cell-035
+# %% ../../nbs/01d_data.store.ipynb #cell-037
 @patch
 def split(self:Store,
     name:str, # "train", "valid", "test", or "all" for the whole store
@@ -168,7 +202,7 @@ def split(self:Store,
                           "Do it again with galaxy-data --split-only.")
     return rows
 
-# %% ../../nbs/01d_data.store.ipynb #cell-037
+# %% ../../nbs/01d_data.store.ipynb #cell-039
 @patch
 def counts(self:Store,
     split:str|None=None, # one split, or the whole store
@@ -177,23 +211,76 @@ def counts(self:Store,
     labels = self.labels if split is None else self.labels[self.split(split)]
     return np.bincount(labels, minlength=len(self.classes))
 
-# %% ../../nbs/01d_data.store.ipynb #cell-040
+# %% ../../nbs/01d_data.store.ipynb #cell-042
+_MAX_COLUMNS = 10_000
+
+def read_csv_text(path:str|Path) -> pd.DataFrame: # text; NaN where a cell is empty
+    "Read CSV without guessing types. Raises `ValueError` for a table that cannot be, `OSError` for a file."
+    with open(path, encoding="utf-8-sig") as file: columns = 1 + file.readline(2**24).count(",")
+    if columns > _MAX_COLUMNS: raise ValueError(f"it has {columns:,} columns, more than {_MAX_COLUMNS:,}")
+    cells = pd.read_csv(path, header=None, dtype=str, keep_default_na=False, na_values=[""], compression=None,
+                        encoding="utf-8-sig")
+    names = ["" if pd.isna(name) else name for name in cells.iloc[0]]
+    twice = [name for name, count in Counter(names).items() if count > 1 and name]
+    if twice: raise ValueError(f"it has the column {twice[0]!r} twice")
+    return cells.iloc[1:].set_axis(names, axis=1).reset_index(drop=True)
+
+# %% ../../nbs/01d_data.store.ipynb #cell-044
+_UNKNOWN = "", "na", "n/a", "nan", "null", "none", "-", "--" # what a cell of numbers may hold for nothing
+
+def to_numbers(cells:pd.Series) -> tuple[np.ndarray, np.ndarray]: # (N,) float, NaN where unknown; (N,) bool, wrong
+    "Numbers of a column, and which of its cells hold something else."
+    if cells.dtype.kind in "bMm": return np.full(len(cells), np.nan), cells.notna().to_numpy(bool)
+    words = cells.astype(object).where(cells.notna(), "").astype(str).str.strip().str.casefold()
+    is_unknown = words.isin(_UNKNOWN).to_numpy(bool)
+    values = pd.to_numeric(words.where(~is_unknown), errors="coerce").to_numpy(float, na_value=np.nan)
+    return values, ~is_unknown & ~np.isfinite(values)
+
+# %% ../../nbs/01d_data.store.ipynb #cell-047
+_NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?|-+")
+
+def escape_cell(cell:object) -> object:
+    "Text that no spreadsheet runs and no terminal obeys; anything else as it is."
+    if not isinstance(cell, str): return cell
+    text = printable(cell, len(cell))
+    is_formula = text.lstrip()[:1] in tuple("=+-@") and not _NUMBER.fullmatch(text.strip())
+    return f"'{text}" if is_formula else text
+
+def write_csv(path:str|Path, table:pd.DataFrame, **options): # of `DataFrame.to_csv`
+    "Write a table as CSV with its text escaped."
+    texts = [number for number, kind in enumerate(table.dtypes) if kind.kind not in "biufcMm"]
+    safe = table.copy(deep=False)
+    for number in texts: safe.isetitem(number, table.iloc[:, number].astype(object).map(escape_cell))
+    safe.rename(columns=escape_cell).to_csv(path, **dict(index=False) | options)
+
+# %% ../../nbs/01d_data.store.ipynb #cell-050
+def position_column(name:str|Path, table:pd.DataFrame, column:str) -> np.ndarray: # (N,) float; NaN where unknown
+    "A column of a table in degrees. Raises `GalaxyError` naming the first row that holds something else."
+    if column not in table: return np.full(len(table), np.nan)
+    values, wrong = to_numbers(table[column])
+    if not wrong.any(): return values
+    row = int(wrong.argmax())
+    raise GalaxyError(f"{name} row {2 + row} has the {column} {table[column].iloc[row]!r}; "
+                      "expected a number of degrees.")
+
+# %% ../../nbs/01d_data.store.ipynb #cell-052
 def store_positions(store:Store) -> tuple[np.ndarray, np.ndarray]: # (N,) ra and dec, degrees; NaN where unknown
-    "Positions from the catalogue. Raises `GalaxyError` when it has another number of rows."
+    "Positions from the catalogue. Raises `GalaxyError` when it has another number of rows, or no numbers there."
     path, unknown = store.path/"catalog.csv", np.full(len(store), np.nan)
     if not path.is_file(): return unknown, unknown
-    catalog = pd.read_csv(path)
+    try: catalog = read_csv_text(path)
+    except (ValueError, OSError) as error: raise reading_error(path, error, "a table") from None
     if len(catalog) != len(store):
         raise GalaxyError(f"{path} has {len(catalog)} rows for {len(store)} images; make the store anew.")
-    return tuple(catalog[name].to_numpy(float) if name in catalog else unknown for name in ("ra", "dec"))
+    return tuple(position_column(path, catalog, name) for name in ("ra", "dec"))
 
-# %% ../../nbs/01d_data.store.ipynb #cell-042
+# %% ../../nbs/01d_data.store.ipynb #cell-054
 def _pairs_with_classes(store:Store, radius:float) -> pd.DataFrame:
     "Pairs of images of the same sky (see `related_pairs`), with both classes."
     pairs, names = related_pairs(*store_positions(store), store.slices(), radius), np.array(store.classes)[store.labels]
     return pairs.assign(first_class=names[pairs["first"]], second_class=names[pairs["second"]])
 
-# %% ../../nbs/01d_data.store.ipynb #cell-045
+# %% ../../nbs/01d_data.store.ipynb #cell-057
 @patch
 def update_manifest(self:Store,
     **entries, # anything JSON holds
@@ -202,7 +289,7 @@ def update_manifest(self:Store,
     self.manifest = {**self.manifest, **entries}
     save_json(self.path/"manifest.json", self.manifest)
 
-# %% ../../nbs/01d_data.store.ipynb #cell-048
+# %% ../../nbs/01d_data.store.ipynb #cell-060
 FROM_TABLE = "from a table" # how a store was split, in its manifest
 
 def _check_table(store:Store, pairs:pd.DataFrame, table:pd.DataFrame) -> str: # method, for the manifest
@@ -217,7 +304,7 @@ def _check_table(store:Store, pairs:pd.DataFrame, table:pd.DataFrame) -> str: # 
                           "give --seed 1 to split anew.")
     return FROM_TABLE
 
-# %% ../../nbs/01d_data.store.ipynb #cell-051
+# %% ../../nbs/01d_data.store.ipynb #cell-063
 def save_splits(
     store:Store, # to be split
     seed:int=0, # of the shuffle
@@ -236,7 +323,7 @@ def save_splits(
     for name, rows in parts.items():
         save_array(store.path/f"{name}_indices.npy", rows)
     with atomic_path(store.path/"duplicates.csv") as temporary:
-        pairs.to_csv(temporary, index=False)
+        write_csv(temporary, pairs)
     sizes = np.bincount(connected_groups(len(store), pairs))
     store.update_manifest(split=dict(
         seed=seed, digests={name: array_digest(rows) for name, rows in parts.items()}, fractions=list(fractions),
@@ -244,7 +331,7 @@ def save_splits(
         grouped_images=int(sizes[sizes > 1].sum()), pairs=len(pairs),
         conflicts=len(contradicting(store.labels, pairs)), conflicts_tested=test_conflicts))
 
-# %% ../../nbs/01d_data.store.ipynb #cell-054
+# %% ../../nbs/01d_data.store.ipynb #cell-066
 @patch
 def manifest_hash(self:Store) -> str: # 16 hexadecimal digits
     "A short name for exactly this data, its splits and its preprocessing."
@@ -254,13 +341,13 @@ def manifest_hash(self:Store) -> str: # 16 hexadecimal digits
         if path.is_file(): digest.update(path.read_bytes())
     return digest.hexdigest()[:16]
 
-# %% ../../nbs/01d_data.store.ipynb #cell-057
+# %% ../../nbs/01d_data.store.ipynb #cell-069
 @patch(as_prop=True)
 def is_preprocessed(self:Store) -> bool:
     "Has preprocessing finished on this store?"
     return "preprocessing" in self.manifest
 
-# %% ../../nbs/01d_data.store.ipynb #cell-059
+# %% ../../nbs/01d_data.store.ipynb #cell-071
 @patch
 def _preprocessed_array(self:Store, name:str, shape:tuple, dtype:type) -> np.memmap:
     "An array that preprocessing makes. Raises `GalaxyError` when it is not there yet."
@@ -271,19 +358,19 @@ def _preprocessed_array(self:Store, name:str, shape:tuple, dtype:type) -> np.mem
     _check_array(self.path, name, array, shape, dtype)
     return array
 
-# %% ../../nbs/01d_data.store.ipynb #cell-060
+# %% ../../nbs/01d_data.store.ipynb #cell-072
 @patch(as_prop=True)
 def images_cleaned(self:Store) -> np.memmap:
     "The images without stars, (N,H,W,3) uint8."
     return self._preprocessed_array("images_cleaned", self.images.shape, np.uint8)
 
-# %% ../../nbs/01d_data.store.ipynb #cell-062
+# %% ../../nbs/01d_data.store.ipynb #cell-074
 @patch(as_prop=True)
 def asymmetries(self:Store) -> np.ndarray:
     "The asymmetry index of each image, (N,) float32."
     return np.array(self._preprocessed_array("asymmetries", (len(self),), np.float32))
 
-# %% ../../nbs/01d_data.store.ipynb #cell-066
+# %% ../../nbs/01d_data.store.ipynb #cell-078
 @patch(as_prop=True)
 def measurements(self:Store) -> np.ndarray:
     "What goes into a network beside each image, asymmetry first, (N,K) float32; zeros (N,1) before preprocessing."
@@ -292,7 +379,7 @@ def measurements(self:Store) -> np.ndarray:
     if count == 1: return self.asymmetries[:, None]
     return np.array(self._preprocessed_array("measurements", (len(self), count), np.float32))
 
-# %% ../../nbs/01d_data.store.ipynb #cell-069
+# %% ../../nbs/01d_data.store.ipynb #cell-081
 @patch(as_prop=True)
 def questions(self:Store) -> list[str]: # Q names
     "What was asked; nothing for a store without votes."
@@ -308,7 +395,7 @@ def votes(self:Store) -> Votes:
     _check_array(self.path, "targets", targets, (len(self), len(self.questions)), np.float32)
     return Votes(self.questions, np.array(targets), self.manifest["vote_groups"])
 
-# %% ../../nbs/01d_data.store.ipynb #cell-072
+# %% ../../nbs/01d_data.store.ipynb #cell-084
 _THUMBNAIL, _MOST_SHOWN = 64, 10 # pixels; thumbnails and classes
 
 def _thumbnails(store:Store) -> np.ndarray: # (64,64 × classes,3) uint8
@@ -316,7 +403,7 @@ def _thumbnails(store:Store) -> np.ndarray: # (64,64 × classes,3) uint8
     first = np.unique(store.labels, return_index=True)[1][:_MOST_SHOWN]
     return np.concatenate([resize_image(np.array(store.images[row]), _THUMBNAIL) for row in first], axis=1)
 
-# %% ../../nbs/01d_data.store.ipynb #cell-074
+# %% ../../nbs/01d_data.store.ipynb #cell-086
 def _describe_split(store:Store) -> str:
     try:
         return ", ".join(f"{name} {len(store.split(name)):,}" for name in _SPLITS)
@@ -328,7 +415,7 @@ def _describe_preprocessing(store:Store) -> str:
     entry = store.manifest["preprocessing"]
     return f"{entry.get('masked_share', 0):.2%} of the pixels replaced"
 
-# %% ../../nbs/01d_data.store.ipynb #cell-076
+# %% ../../nbs/01d_data.store.ipynb #cell-088
 def _describe(store:Store) -> dict[str, str]:
     "What there is to say about a store, in words."
     counts = [f"{name} {count:,}" for name, count in zip(store.classes, store.counts(), strict=True)]
@@ -338,7 +425,7 @@ def _describe(store:Store) -> dict[str, str]:
                 Classes=", ".join(counts[:_MOST_SHOWN] + others), **votes, Split=_describe_split(store),
                 Preprocessing=_describe_preprocessing(store))
 
-# %% ../../nbs/01d_data.store.ipynb #cell-078
+# %% ../../nbs/01d_data.store.ipynb #cell-090
 @patch
 def _repr_html_(self:Store) -> str:
     "A table of what the store holds, and an image of each class."
@@ -350,7 +437,7 @@ def _repr_html_(self:Store) -> str:
     source = f"data:image/jpeg;base64,{b64encode(file.getvalue()).decode()}"
     return f'<img src="{source}" alt="an image of each class"><table>{rows}</table>'
 
-# %% ../../nbs/01d_data.store.ipynb #cell-081
+# %% ../../nbs/01d_data.store.ipynb #cell-093
 def _lay_out(path:Path, folder:Path, count:int, size:int):
     "Make the arrays of a store in `folder`, later `path`. Raises `GalaxyError` when the disk is too small."
     needed, free = count*size**2*3, shutil.disk_usage(path.parent).free
@@ -362,16 +449,43 @@ def _lay_out(path:Path, folder:Path, count:int, size:int):
     preallocate(folder/"images.npy")
     np.lib.format.open_memmap(folder/"labels.npy", "w+", np.int64, (count,))
 
-# %% ../../nbs/01d_data.store.ipynb #cell-083
+# %% ../../nbs/01d_data.store.ipynb #cell-095
 def _check_vacant(path:Path, overwrite:bool):
     "Raises `GalaxyError` when there is something at `path` that must not be replaced."
+    if path.exists() and not path.is_dir(): raise GalaxyError(f"{path} is a file; choose another --store.")
     if not path.exists() or not any(path.iterdir()): return
     if not (path/"manifest.json").is_file():
         raise GalaxyError(f"{path} is not empty and not a store; choose another directory for the store.")
     if not overwrite:
         raise GalaxyError(f"{path} holds a store already; give --overwrite to replace it, or another --store.")
 
-# %% ../../nbs/01d_data.store.ipynb #cell-085
+# %% ../../nbs/01d_data.store.ipynb #cell-098
+def check_replaceable(path:str|Path):
+    "Raises `GalaxyError` for a directory that cannot be made, or replaced by a rename."
+    path = Path(path)
+    parent = next(each for each in (path.absolute().parent, *path.absolute().parents) if each.exists())
+    is_here, reason = path.name in ("", "..") or Path.cwd().is_relative_to(path.absolute()), ""
+    if is_here: reason = "is the directory that you are in, or above it"
+    elif os.path.ismount(path): reason = "is where another file system begins, so it cannot be replaced"
+    elif path.is_symlink(): reason = "is a link"
+    elif not parent.is_dir(): reason = f"would lie in {parent}, which is a file"
+    elif not os.access(parent, os.W_OK|os.X_OK): reason = f"would lie in {parent}, which you may not write to"
+    if reason: raise GalaxyError(f"{path} {reason}. Give another --store, such as a new directory within one of yours.")
+
+# %% ../../nbs/01d_data.store.ipynb #cell-100
+_MOST_NAME = 100 # characters: what a figure has room for
+
+def check_class_names(classes:list[str]):
+    "Raises `GalaxyError` for names of classes that come twice, are empty, or cannot be drawn in one line."
+    for name in classes:
+        if not isinstance(name, str) or not name.strip():
+            raise GalaxyError(f"a class is called {name!r}. Give it a name.")
+        if len(name) > _MOST_NAME or printable(name) != name:
+            raise GalaxyError(f"the class {name[:_MOST_NAME]!r} cannot be drawn in one line. Rename it.")
+    twice = [name for name, count in Counter(classes).items() if count > 1]
+    if twice: raise GalaxyError(f"the class {twice[0]!r} is there twice. Give each name once.")
+
+# %% ../../nbs/01d_data.store.ipynb #cell-102
 class StoreWriter:
     "Fill a new store; it appears under its name only when the block ends without an error."
     def __init__(self,
@@ -384,14 +498,17 @@ class StoreWriter:
         split:dict|None=None, # options of `save_splits`; None leaves the store unsplit
     ):
         self.path, self.count, self.size, self.classes, self.source = Path(path), count, size, list(classes), source
+        check_class_names(self.classes)
+        check_replaceable(self.path)
+        _check_vacant(self.path, overwrite)
         self.split = split
         self.catalog:pd.DataFrame|None = None # a row for each image, saved beside them
         self.votes:Votes|None = None # likewise
         self.folder = self.path.with_name(f".{self.path.name}.part") # where the store is until it is whole
         self.ledger_path = self.folder/"ledger.jsonl"
-        _check_vacant(self.path, overwrite)
 
-# %% ../../nbs/01d_data.store.ipynb #cell-087
+
+# %% ../../nbs/01d_data.store.ipynb #cell-104
 @patch
 def _put_back(self:StoreWriter):
     "Undo a replacement that was killed between its two renames."
@@ -399,7 +516,7 @@ def _put_back(self:StoreWriter):
     is_whole = (self.folder/"manifest.json").is_file() and not self.ledger_path.is_file()
     if is_whole and old.is_dir() and not self.path.exists(): old.replace(self.path)
 
-# %% ../../nbs/01d_data.store.ipynb #cell-088
+# %% ../../nbs/01d_data.store.ipynb #cell-105
 @patch
 def _begin(self:StoreWriter):
     "Resume what a killed process began for the same store, or begin."
@@ -418,13 +535,13 @@ def _begin(self:StoreWriter):
     self.done = left[0][0] if left else self.count # rows before this one are on the disk
     self._map()
 
-# %% ../../nbs/01d_data.store.ipynb #cell-089
+# %% ../../nbs/01d_data.store.ipynb #cell-106
 @patch
 def _map(self:StoreWriter):
     "Map the arrays anew: pages written through an older map would count as this process's memory until its end."
     self.images, self.labels = (np.load(self.folder/f"{name}.npy", mmap_mode="r+") for name in ("images", "labels"))
 
-# %% ../../nbs/01d_data.store.ipynb #cell-092
+# %% ../../nbs/01d_data.store.ipynb #cell-109
 @patch
 def _sync(self:StoreWriter):
     "Bring the rows that were written to the disk, then note them."
@@ -436,7 +553,7 @@ def _sync(self:StoreWriter):
     self._unsynced = []
     self._map()
 
-# %% ../../nbs/01d_data.store.ipynb #cell-093
+# %% ../../nbs/01d_data.store.ipynb #cell-110
 @patch
 def write(self:StoreWriter,
     start:int, # the first row; rows before `done` are there already
@@ -450,7 +567,7 @@ def write(self:StoreWriter,
     if stop > start: self._unsynced.append((start, stop))
     if sum(stop - start for start, stop in self._unsynced) >= _rows_at_once(self.size): self._sync()
 
-# %% ../../nbs/01d_data.store.ipynb #cell-096
+# %% ../../nbs/01d_data.store.ipynb #cell-113
 @patch
 def trim(self:StoreWriter,
     count:int, # rows to keep
@@ -467,7 +584,7 @@ def trim(self:StoreWriter,
     self.count = count
     self._map()
 
-# %% ../../nbs/01d_data.store.ipynb #cell-099
+# %% ../../nbs/01d_data.store.ipynb #cell-116
 @patch
 def _replace(self:StoreWriter):
     "Move the whole directory to its name, in place of an older store."
@@ -478,13 +595,12 @@ def _replace(self:StoreWriter):
     self.folder.replace(self.path)
     shutil.rmtree(old, ignore_errors=True)
 
-# %% ../../nbs/01d_data.store.ipynb #cell-100
+# %% ../../nbs/01d_data.store.ipynb #cell-117
 @patch
 def _publish(self:StoreWriter):
     "Write the manifest, split, and move the store to its name. Raises `GalaxyError` when it cannot be split."
     self._sync()
-    if self.catalog is not None and len(self.catalog.columns):
-        self.catalog.to_csv(self.folder/"catalog.csv", index=False)
+    if self.catalog is not None and len(self.catalog.columns): write_csv(self.folder/"catalog.csv", self.catalog)
     manifest = dict(count=self.count, size=self.size, classes=self.classes, source=self.source)
     if self.votes:
         save_array(self.folder/"targets.npy", self.votes.targets)
@@ -497,7 +613,7 @@ def _publish(self:StoreWriter):
                           "the same command with another split resumes from them.") from None
     self._replace()
 
-# %% ../../nbs/01d_data.store.ipynb #cell-103
+# %% ../../nbs/01d_data.store.ipynb #cell-120
 @patch
 def __enter__(self:StoreWriter) -> StoreWriter:
     "Keep other writers away, and begin. Raises `GalaxyError` when another one is there or the disk is full."
@@ -507,8 +623,9 @@ def __enter__(self:StoreWriter) -> StoreWriter:
             self._begin()
         except OSError as error: # the disk is full, or files must not be that large
             shutil.rmtree(self.folder, ignore_errors=True)
-            raise GalaxyError(f"{self.path} cannot be written ({error}); "
-                              "free some space or choose another --store.") from None
+            is_full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+            raise GalaxyError(f"{self.path} cannot be written ({error.strerror or error}). "
+                              f"{'Free some space or choose' if is_full else 'Choose'} another --store.") from None
         self._lock = stack.pop_all() # held until the block ends
     return self
 
