@@ -20,7 +20,7 @@ from .. import __version__
 from .explanations import choose_examples, embed_2d, embedding_page, plot_examples
 from .metrics import compare_predictions, evaluate, most_confused, sky_groups
 from .robustness import RobustnessPlan, measure_robustness, plot_robustness, robustness_table
-from ..core import GalaxyError, atomic_path, load_json, save_json
+from ..core import Entry, GalaxyError, atomic_path, load_json, reading_error, save_json
 from ..data.store import Store
 from ..model.checkpoints import load_model, read_checkpoint
 from galaxy_classifier.model.confidence import (
@@ -74,6 +74,21 @@ def _check_fits(source:str|Path, checkpoint:dict, store:Store) -> list[str]:
     return ["The network was trained on another store or split, so this test may contain images it was trained on."]
 
 # %% ../../nbs/06d_analysis.report.ipynb #cell-012
+SUMMARY = dict( # what summary.json must be
+    epochs=Entry(int, 0, needed=False), best_epoch=Entry(int, 0, needed=False), commit=Entry(str, needed=False),
+    temperature=Entry(float, 1e-6, 1e6, needed=False), mlflow_run=Entry(str, needed=False, empty=True))
+
+def _read_history(path:str|Path) -> pd.DataFrame: # a row for each epoch
+    "The course of a training. Raises `GalaxyError` for a table without epochs, or with words for numbers."
+    try: history = pd.read_csv(path)
+    except (ValueError, OSError) as error: raise reading_error(path, error, "a table") from None
+    words = [name for name, kind in history.dtypes.items() if kind.kind not in "biuf"]
+    if "epoch" not in history or words:
+        raise GalaxyError(f"{path} has {f'words in {words[0]!r}' if words else 'no column epoch'}; "
+                          "expected numbers for each epoch.")
+    return history
+
+# %% ../../nbs/06d_analysis.report.ipynb #cell-014
 def open_run(
     source:str|Path, # a directory of galaxy-train, its best.pt, or models:/NAME@ALIAS
     store:Store, # what it is to be tested on
@@ -85,11 +100,11 @@ def open_run(
     for name in ("history.csv", "summary.json"):
         try: found[name] = find_model_file(source if str(source).startswith("models:") else path.parent, name)
         except GalaxyError: warnings.append(f"{name} is missing, so the course of the training is not shown in full.")
-    history = pd.read_csv(found["history.csv"]) if "history.csv" in found else None
-    summary = load_json(found["summary.json"]) if "summary.json" in found else {}
+    history = _read_history(found["history.csv"]) if "history.csv" in found else None
+    summary = load_json(found["summary.json"], SUMMARY) if "summary.json" in found else {}
     return TrainedRun(load_model(path), checkpoint, history, summary, warnings)
 
-# %% ../../nbs/06d_analysis.report.ipynb #cell-015
+# %% ../../nbs/06d_analysis.report.ipynb #cell-017
 def run_temperature(
     run:TrainedRun, # may get a warning
     store:Store, # what it is tested on
@@ -104,7 +119,7 @@ def run_temperature(
     valid = predict_split(run.network, store, "valid", run.cleaned, device)
     return fit_temperature(valid.labels, valid.probabilities)
 
-# %% ../../nbs/06d_analysis.report.ipynb #cell-018
+# %% ../../nbs/06d_analysis.report.ipynb #cell-020
 def _draw_webp(figure:plt.Figure) -> str:
     "A figure as base64 of a WebP image, far smaller than PNG for photographs; the figure is closed."
     buffer = io.BytesIO()
@@ -112,7 +127,7 @@ def _draw_webp(figure:plt.Figure) -> str:
     plt.close(figure)
     return base64.b64encode(buffer.getvalue()).decode()
 
-# %% ../../nbs/06d_analysis.report.ipynb #cell-020
+# %% ../../nbs/06d_analysis.report.ipynb #cell-022
 _SECTION = """<h2>{{ section.heading }}</h2>
 {% if section.text %}<p>{{ section.text }}</p>{% endif %}
 {% if section.table is not none %}<div class="scroll">
@@ -129,7 +144,7 @@ def _fill(template:str, **values) -> str:
     "Fill a template; whatever is not marked as safe is escaped."
     return jinja2.Environment(autoescape=True).from_string(template).render(**values)
 
-# %% ../../nbs/06d_analysis.report.ipynb #cell-022
+# %% ../../nbs/06d_analysis.report.ipynb #cell-024
 @dataclass
 class ReportSection:
     "One part of the page."
@@ -143,7 +158,7 @@ class ReportSection:
 
     def _repr_html_(self): return _fill(_SECTION, section=self, draw=_draw_webp)
 
-# %% ../../nbs/06d_analysis.report.ipynb #cell-025
+# %% ../../nbs/06d_analysis.report.ipynb #cell-027
 _STYLE = """
 :root { color-scheme: light dark; --line: #8884; --soft: #8881; }
 body { font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 0 auto; padding: 1.5rem 1rem 4rem; }
@@ -173,7 +188,7 @@ _PAGE = """<!doctype html>
 {% for section in sections %}{{ section|safe }}{% endfor %}</body></html>
 """
 
-# %% ../../nbs/06d_analysis.report.ipynb #cell-026
+# %% ../../nbs/06d_analysis.report.ipynb #cell-028
 def write_report(
     path:str|Path, # an .html file
     title:str, # of the page
@@ -187,7 +202,7 @@ def write_report(
                  sections=[section._repr_html_() for section in sections])
     with atomic_path(path) as temporary: temporary.write_text(page, encoding="utf-8")
 
-# %% ../../nbs/06d_analysis.report.ipynb #cell-029
+# %% ../../nbs/06d_analysis.report.ipynb #cell-031
 def _calibration_scores(labels:np.ndarray, raw:np.ndarray, scaled:np.ndarray, temperature:float) -> dict:
     "Calibration error and Brier score of (N,C) probabilities before and after temperature scaling."
     functions, parts = dict(ece=expected_calibration_error, brier=brier_score), dict(before=raw, after=scaled)
@@ -195,7 +210,7 @@ def _calibration_scores(labels:np.ndarray, raw:np.ndarray, scaled:np.ndarray, te
               for name, function in functions.items() for when, probabilities in parts.items()}
     return dict(temperature=temperature, **scores)
 
-# %% ../../nbs/06d_analysis.report.ipynb #cell-031
+# %% ../../nbs/06d_analysis.report.ipynb #cell-033
 @dataclass
 class _TestedRun:
     "A run, and what it predicts on a split."
@@ -212,7 +227,7 @@ class _TestedRun:
 
     def __repr__(self): return f"_TestedRun({self.run}, accuracy {self.scores['accuracy']:.1%} on {self.part})"
 
-# %% ../../nbs/06d_analysis.report.ipynb #cell-032
+# %% ../../nbs/06d_analysis.report.ipynb #cell-034
 def _test_run(run:TrainedRun, store:Store, part:str, device:str) -> _TestedRun:
     "Predict a split, and compare with its labels."
     temperature = run_temperature(run, store, device)
@@ -223,7 +238,7 @@ def _test_run(run:TrainedRun, store:Store, part:str, device:str) -> _TestedRun:
     calibration = _calibration_scores(labels, raw, probabilities, temperature)
     return _TestedRun(run, store, part, predictions, probabilities, scores, calibration)
 
-# %% ../../nbs/06d_analysis.report.ipynb #cell-035
+# %% ../../nbs/06d_analysis.report.ipynb #cell-037
 def _lead(scores:dict, part:str) -> str:
     "What was tested."
     split = "the whole store" if part == "all" else f"the {part} split"
@@ -232,7 +247,7 @@ def _lead(scores:dict, part:str) -> str:
             "from a bootstrap with a thousand test sets, in which images that show the same sky are drawn together "
             f"({scores['groups']} groups).")
 
-# %% ../../nbs/06d_analysis.report.ipynb #cell-037
+# %% ../../nbs/06d_analysis.report.ipynb #cell-039
 def _percent(value:float, interval:list[float]|None=None) -> str:
     "As a reader wants it."
     return f"{100*value:.1f} %" + (f" ({100*interval[0]:.0f} to {100*interval[1]:.0f})" if interval else "")
@@ -248,7 +263,7 @@ def _headline(tested:_TestedRun) -> list[tuple[str, str]]:
     return [*large, (f"{tested.calibration['ece_after']:.3f}", "expected calibration error"),
             (_percent(scores["chance"]), "accuracy of always predicting the most common class")]
 
-# %% ../../nbs/06d_analysis.report.ipynb #cell-040
+# %% ../../nbs/06d_analysis.report.ipynb #cell-042
 def _class_section(scores:dict) -> ReportSection:
     "Scores of each class."
     rows = []
@@ -260,7 +275,7 @@ def _class_section(scores:dict) -> ReportSection:
             "class that are correct. F1 is their harmonic mean, with its 95 % interval.")
     return ReportSection("Classes", text, pd.DataFrame(rows, columns=["Class", "Precision", "Recall", "F1", "Images"]))
 
-# %% ../../nbs/06d_analysis.report.ipynb #cell-042
+# %% ../../nbs/06d_analysis.report.ipynb #cell-044
 def _confusion_sections(scores:dict, classes:list[str]) -> list[ReportSection]:
     "Confusion in counts and in shares, and the pairs that are confused most."
     confusion, pairs = scores["confusion"], most_confused(scores["confusion"], classes)
@@ -274,7 +289,7 @@ def _confusion_sections(scores:dict, classes:list[str]) -> list[ReportSection]:
                           "Share of both": pairs["share"].map(_percent)})
     return [*sections, ReportSection("Most confused pairs", "Confused in either direction.", table)]
 
-# %% ../../nbs/06d_analysis.report.ipynb #cell-045
+# %% ../../nbs/06d_analysis.report.ipynb #cell-047
 def _calibration_sections(tested:_TestedRun) -> list[ReportSection]:
     "Reliability before and after temperature scaling, and what predicting only when confident gives."
     labels, scores = tested.predictions.labels, tested.calibration
@@ -290,7 +305,7 @@ def _calibration_sections(tested:_TestedRun) -> list[ReportSection]:
             ReportSection("Predicting only when confident", "Accuracy if only the most confident share of images is "
                           "predicted, and the rest is left to people.", figure=curve)]
 
-# %% ../../nbs/06d_analysis.report.ipynb #cell-048
+# %% ../../nbs/06d_analysis.report.ipynb #cell-050
 def _example_sections(tested:_TestedRun) -> list[ReportSection]:
     "Correct predictions and mistakes with Grad-CAM."
     captions = {"Most confident correct predictions": "For each class, the correct prediction with the highest "
@@ -305,7 +320,7 @@ def _example_sections(tested:_TestedRun) -> list[ReportSection]:
         sections.append(ReportSection(heading, text + below, figure=figure))
     return sections
 
-# %% ../../nbs/06d_analysis.report.ipynb #cell-051
+# %% ../../nbs/06d_analysis.report.ipynb #cell-053
 _MOST_POINTS = 2000 # a browser draws them at once
 
 def _embedding_section(tested:_TestedRun) -> ReportSection:
@@ -319,13 +334,13 @@ def _embedding_section(tested:_TestedRun) -> ReportSection:
                           tested.probabilities[some], tested.run.cleaned)
     return ReportSection("Similar galaxies", text, html=page)
 
-# %% ../../nbs/06d_analysis.report.ipynb #cell-053
+# %% ../../nbs/06d_analysis.report.ipynb #cell-055
 def _history_section(history:pd.DataFrame) -> ReportSection:
     "The course of the training."
     text = "Course of loss, accuracy and learning rate. Training metrics are measured on augmented images."
     return ReportSection("Training", text, figure=plot_history(history))
 
-# %% ../../nbs/06d_analysis.report.ipynb #cell-056
+# %% ../../nbs/06d_analysis.report.ipynb #cell-058
 def _provenance(tested:_TestedRun) -> dict:
     "What scores must be quoted with."
     run, store, manifest = tested.run, tested.store, tested.store.manifest
@@ -337,7 +352,7 @@ def _provenance(tested:_TestedRun) -> dict:
                 trained_on=extra.get("data"), commit=summary.get("commit"), hardware=summary.get("hardware"),
                 analysis=dict(commit=git_commit(), hardware=hardware(), version=__version__))
 
-# %% ../../nbs/06d_analysis.report.ipynb #cell-059
+# %% ../../nbs/06d_analysis.report.ipynb #cell-061
 _LIMITS = (
     ("Made for", "Sorting images of galaxies into the classes below, as a first look at a survey, for selecting "
      "samples, and for teaching. Galaxies are in the middle of the image, with colours as in the viewer of the Legacy "
@@ -351,7 +366,7 @@ _LIMITS = (
      "spirals. A perfect score is neither possible nor desirable."),
 )
 
-# %% ../../nbs/06d_analysis.report.ipynb #cell-060
+# %% ../../nbs/06d_analysis.report.ipynb #cell-062
 def _in_words(value:object) -> str:
     "A dictionary as a reader would write it; anything else as it is."
     if not isinstance(value, dict): return str(value)
@@ -367,7 +382,7 @@ def _model_card(origin:dict, classes:list[str]) -> ReportSection:
     rows = [*_LIMITS, *((name, _in_words(value)) for name, value in facts.items())]
     return ReportSection("Model card", "", pd.DataFrame(rows, columns=["", " "]))
 
-# %% ../../nbs/06d_analysis.report.ipynb #cell-063
+# %% ../../nbs/06d_analysis.report.ipynb #cell-065
 def _compare_runs(tested:_TestedRun, second:TrainedRun, device:str) -> tuple[dict, ReportSection]:
     "Compare with a second run on the same images: numbers for JSON, and a section."
     other = predict_split(second.network, tested.store, tested.part, second.cleaned, device)
@@ -381,7 +396,7 @@ def _compare_runs(tested:_TestedRun, second:TrainedRun, device:str) -> tuple[dic
             f"uneven a division would have a probability of {result['p_value']:.2g} (exact McNemar test).")
     return result, ReportSection("Against another network", text)
 
-# %% ../../nbs/06d_analysis.report.ipynb #cell-066
+# %% ../../nbs/06d_analysis.report.ipynb #cell-068
 def _perturb_run(run:TrainedRun, store:Store, part:str, path:Path) -> tuple[dict, ReportSection]:
     "Measure robustness: numbers for JSON, and a section."
     plan, network = RobustnessPlan(part=part, cleaned=run.cleaned), run.network.cpu()
@@ -392,7 +407,7 @@ def _perturb_run(run:TrainedRun, store:Store, part:str, path:Path) -> tuple[dict
     table = pd.DataFrame({"Perturbation": values.index, "Per cent": values.round(1)})
     return values.round(1).to_dict(), ReportSection("Robustness", text, table, plot_robustness(found))
 
-# %% ../../nbs/06d_analysis.report.ipynb #cell-068
+# %% ../../nbs/06d_analysis.report.ipynb #cell-070
 def _log_report(run_id:str|None, report:Path, scores:dict, part:str) -> bool:
     "Add report and scores to a run in MLflow, where it is known. Returns whether MLflow has them."
     tracking = current_tracking()
@@ -408,7 +423,7 @@ def _log_report(run_id:str|None, report:Path, scores:dict, part:str) -> bool:
         return False
     return True
 
-# %% ../../nbs/06d_analysis.report.ipynb #cell-071
+# %% ../../nbs/06d_analysis.report.ipynb #cell-073
 def _open_runs(store:Store, source:str|Path, other:str|Path|None, part:str) -> tuple[TrainedRun, TrainedRun|None]:
     "The run and the one to compare with; warnings of both go to the first."
     run = open_run(source, store)
@@ -422,7 +437,7 @@ def _open_runs(store:Store, source:str|Path, other:str|Path|None, part:str) -> t
     if second: run.warnings += [f"{other}: {warning}" for warning in second.warnings]
     return run, second
 
-# %% ../../nbs/06d_analysis.report.ipynb #cell-073
+# %% ../../nbs/06d_analysis.report.ipynb #cell-075
 def _sections(tested:_TestedRun, origin:dict, more:list[ReportSection]) -> list[ReportSection]:
     "All sections of the page, in order."
     classes, history = tested.store.classes, tested.run.history
@@ -434,7 +449,7 @@ def _title(run:TrainedRun, store:Store) -> str:
     data = store.manifest["source"]
     return f"{run.network.config['name']} network on {data.get('file', data.get('name', data['kind']))}"
 
-# %% ../../nbs/06d_analysis.report.ipynb #cell-075
+# %% ../../nbs/06d_analysis.report.ipynb #cell-077
 def analyse(
     store:Store, # preprocessed and split
     source:str|Path, # a directory of galaxy-train, its best.pt, or models:/NAME@ALIAS
@@ -459,7 +474,7 @@ def analyse(
     return {**tested.scores, "classes": store.classes, "calibration": tested.calibration, **numbers, **origin,
             "warnings": run.warnings}
 
-# %% ../../nbs/06d_analysis.report.ipynb #cell-080
+# %% ../../nbs/06d_analysis.report.ipynb #cell-082
 def galaxy_analyse(
     store:Path=Path("data"), # the store to test on, preprocessed
     run:str="runs/latest", # a directory of galaxy-train, its best.pt, or models:/galaxy-classifier@production

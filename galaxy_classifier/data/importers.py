@@ -44,6 +44,7 @@ from galaxy_classifier.data.store import (
     Store,
     StoreWriter,
     Votes,
+    array_digest,
     check_class_names,
     check_replaceable,
     open_array,
@@ -212,7 +213,8 @@ def import_hdf5(
         labels, images = check_hdf5(file, classes), file["images"]
         catalog = _read_catalog(file, len(labels))
         source = dict(kind="hdf5", file=path.name, bytes=path.stat().st_size)
-        with StoreWriter(store, len(images), images.shape[1], classes, source, overwrite, split) as writer:
+        inputs = path.stat().st_mtime_ns, array_digest(labels)
+        with StoreWriter(store, len(images), images.shape[1], classes, source, overwrite, split, inputs) as writer:
             writer.catalog = catalog
             left = [rows for rows in aligned_slices(images) if rows.stop > writer.done]
             for rows in progress(left, label="import", unit="slices"):

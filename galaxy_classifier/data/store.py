@@ -12,6 +12,7 @@ import json
 import os
 import re
 import shutil
+import sys
 from base64 import b64encode
 from collections import Counter
 from collections.abc import Iterator
@@ -496,7 +497,9 @@ class StoreWriter:
         source:dict, # where the images come from, for the manifest
         overwrite:bool=False, # replace a store that is there already?
         split:dict|None=None, # options of `save_splits`; None leaves the store unsplit
+        inputs:object=None, # what tells this input from another of its name, such as size and time
     ):
+        self.inputs = inputs
         self.path, self.count, self.size, self.classes, self.source = Path(path), count, size, list(classes), source
         check_class_names(self.classes)
         check_replaceable(self.path)
@@ -521,13 +524,15 @@ def _put_back(self:StoreWriter):
 def _begin(self:StoreWriter):
     "Resume what a killed process began for the same store, or begin."
     self._put_back()
-    plan = dict(count=self.count, size=self.size, classes=self.classes, source=self.source)
+    plan = dict(count=self.count, size=self.size, classes=self.classes, source=self.source, inputs=self.inputs)
     self._ledger, self._unsynced = Ledger(self.ledger_path, plan), [] # ranges of rows written, but not yet noted
     # Arrays that were trimmed are too short to resume with.
     if self._ledger.begun and len(open_array(self.folder/"images.npy")) == self.count:
         for unfinished in self.folder.glob(".*.part*"): # what a killed process was writing
             unfinished.unlink()
     else:
+        changed = ", ".join(self._ledger.differs)
+        if changed: print(f"{printable(self.path)}: begun anew, since its {changed} changed", file=sys.stderr)
         shutil.rmtree(self.folder, ignore_errors=True)
         _lay_out(self.path, self.folder, self.count, self.size)
         self._ledger.begin()
