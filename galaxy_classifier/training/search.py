@@ -79,7 +79,7 @@ def _describe_search(
 def _check_same_search(study:optuna.Study, described:dict):
     "Raises `GalaxyError` when the study searched something else, or is not one of ours."
     is_foreign = bool(study.trials) and "searched" not in study.user_attrs
-    if is_foreign or study.direction != optuna.study.StudyDirection.MAXIMIZE:
+    if is_foreign or study.directions != [optuna.study.StudyDirection.MAXIMIZE]:
         raise GalaxyError(f"study {study.study_name!r} was not made by galaxy-search. "
                           "Give another --study, or another --storage.")
     before = study.user_attrs.get("searched", described)
