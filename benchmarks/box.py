@@ -16,6 +16,7 @@ another survey. Folds keep shared sky together.
 import argparse
 import json
 import os
+import resource
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -23,10 +24,11 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pandas as pd
+import torch
 from joblib import Parallel, cpu_count, delayed
-from torch import set_num_threads
 
 from galaxy_classifier.analysis.metrics import evaluate
+from galaxy_classifier.analysis.robustness import PERTURBATIONS
 from galaxy_classifier.core import GALAXY10_CLASSES, load_json, random_generator, save_json
 from galaxy_classifier.data.images import read_image, resize_image
 from galaxy_classifier.data.importers import import_images
@@ -37,19 +39,22 @@ from galaxy_classifier.model.confidence import (
     apply_temperature,
     expected_calibration_error,
     fit_novelty,
+    fit_novelty_slope,
     fit_temperature,
 )
 from galaxy_classifier.model.export import export_onnx
-from galaxy_classifier.model.networks import count_parameters
-from galaxy_classifier.model.probabilities import NOVELTY_SLOPE
+from galaxy_classifier.model.networks import count_parameters, prepare_images
+from galaxy_classifier.model.probabilities import temper
 from galaxy_classifier.preprocessing.pipeline import preprocess_store
+from galaxy_classifier.preprocessing.star_removal import PreprocessingParameters, preprocess_image
 from galaxy_classifier.training.config import TrainingConfig
-from galaxy_classifier.training.evaluate import predict_split
+from galaxy_classifier.training.evaluate import Predictions, predict_split
 from galaxy_classifier.training.fit import fit
 from galaxy_classifier.training.tracking import git_commit, hardware
 
 WEIGHTS = Path(__file__).resolve().parents[1] / "galaxy_classifier" / "weights"
 SIZE, FOLDS, SURE = 256, 5, 0.6  # pixels of a stored image, folds, least confidence of a held-back galaxy
+LEAST_SURE, MOST = 0.4, 50  # least confidence, and most images of a class, of another survey to train on
 LED_TO = dict(  # questions of Galaxy Zoo 2, and what people had to say before they were asked
     edge=["features"],
     round=["smooth"],
@@ -70,6 +75,7 @@ GZ2 = ["smooth", "features", "odd", *LED_TO]
 EFIGI = ["Bulge_to_Total", "Arm_Strength", "Arm_Curvature", "Bar_Length", "Perturbation", "Inclination"]
 EFIGI += ["Contamination", "Multiplicity", "T"]
 RINGS = ["featured", "edge_on_no", "spiral_no"]
+DEGRADED = [("noise", 0.5), ("noise", 0.75), ("blur", 2), ("blur", 4), ("brightness", 0.7), ("jpeg", 20)]
 CREDIT = (
     "Images and classes: Galaxy10 DECaLS (Leung & Bovy) from DESI Legacy Imaging Surveys (CC BY 4.0, Legacy Surveys / "
     "D. Lang, Perimeter Institute) and Galaxy Zoo (Walmsley et al. 2022); Galaxy Zoo 2 (Willett et al. 2013, Hart et "
@@ -150,7 +156,10 @@ def divide(store, fold, seed=0):
     folds[ours] = stratified_folds(store.labels[ours], connected_groups(len(ours), pairs), FOLDS, seed)
     sure = np.flatnonzero((table["survey"] == "SDSS") & (table["confidence"] >= SURE))
     held = random_generator(seed, 1).permutation(sure)[: len(sure) // 5]
-    part = np.full(len(store), "train", object)
+    theirs = table[table["survey"] == "SDSS"].drop(held if fold is not None else held[:20])
+    theirs = theirs[theirs["confidence"] >= LEAST_SURE].sort_values("confidence", ascending=False)
+    part = np.full(len(store), "", object)
+    part[ours], part[theirs.groupby("label").head(MOST).index] = "train", "train"
     part[held if fold is not None else held[:10]] = "test"
     part[folds == fold if fold is not None else held[10:20]] = "valid"
     return pd.DataFrame(dict(part=part))
@@ -169,8 +178,11 @@ def fold_store(folder, fold):
 def learn_votes(folder, options):
     """Train on votes."""
     settings = dict(target="votes", size=options.vote_size, epochs=options.vote_epochs, batch_size=32)
+    if options.vote_start:
+        settings |= dict(learning_rate=options.rate)
     config = TrainingConfig(group=options.group, widths=options.widths, **(RECIPE | settings))
-    summary = fit(Store(folder / "votes"), config, folder / vote_run(options), tracking="none")
+    start = options.vote_start and folder / options.vote_start / "best.pt"
+    summary = fit(Store(folder / "votes"), config, folder / vote_run(options), start=start, tracking="none")
     WEIGHTS.mkdir(exist_ok=True)
     notes = dict(name="votes", credit=CREDIT, licence="MIT", commit=git_commit(), rmse=summary["valid_rmse"])
     network = load_model(folder / vote_run(options))
@@ -189,20 +201,52 @@ def class_config(options, seed=0):
     return TrainingConfig(epochs=options.epochs, seed=seed, **sizes, **(RECIPE | dict(learning_rate=options.rate)))
 
 
+@torch.no_grad()
+def predict_degraded(network, store, part):
+    """What the network says about a part's images, degraded before stars are removed."""
+    parameters = PreprocessingParameters.from_dict(store.manifest["preprocessing"]["parameters"])
+    rows, done = store.split(part), []
+    for kind, level in DEGRADED:
+        for row in rows:
+            image = PERTURBATIONS[kind][0](np.array(store.images[row]), level, random_generator(0, int(row)))
+            done.append(preprocess_image(image, parameters))
+    images, measurements = np.stack([one.image for one in done]), np.stack([one.measurements for one in done])
+    embeddings = torch.cat(
+        [
+            network.embed(prepare_images(some, network.config["size"]), numbers)
+            for some, numbers in zip(
+                torch.from_numpy(images).split(64), torch.from_numpy(measurements).split(64), strict=True
+            )
+        ]
+    )
+    probabilities = network.head(embeddings).softmax(1)
+    return Predictions(np.tile(store.labels[rows], len(DEGRADED)), probabilities.numpy(), embeddings.numpy())
+
+
 def train_fold(folder, options, fold, seed):
     """Train without one fold; probabilities and labels of the fold and of the other survey."""
     place = folder / f"{options.name}-fold{fold}-seed{seed}"
     store = fold_store(folder, fold)
-    set_num_threads(max(1, cpu_count() // options.jobs))
+    torch.set_num_threads(max(1, cpu_count() // options.jobs))
     start = None if options.scratch else folder / vote_run(options) / "best.pt"
     summary = fit(store, class_config(options, seed), place, start=start, tracking="none", quiet=True)
-    network = load_model(place / "best.pt")
+    network = load_model(place / "best.pt").eval()
     train, *parts = (predict_split(network, store, part) for part in ("train", "valid", "test"))
-    detector = fit_novelty(train.descriptions, train.labels, np.concatenate([part.descriptions for part in parts]))
-    found = {name: (part.labels, part.probabilities) for name, part in zip(("DECaLS", "SDSS"), parts, strict=True)}
+    parts.append(predict_degraded(network, store, "valid"))
+    detector = fit_novelty(train.descriptions, train.labels, np.concatenate([part.descriptions for part in parts[:2]]))
+    found = {
+        name: (part.labels, part.probabilities, detector(part.descriptions))
+        for name, part in zip(("DECaLS", "SDSS", "degraded"), parts, strict=True)
+    }
     print(place.name, f"{summary['valid_accuracy']:.3f}", flush=True)
     times = pd.read_csv(place / "history.csv")["time"] / 1000
-    return found | dict(limit=detector.limit, seconds=np.ptp(times) * len(times) / max(1, len(times) - 1))
+    seconds = np.ptp(times) * len(times) / max(1, len(times) - 1)
+    return found | dict(limit=detector.limit, seconds=seconds, gigabytes=peak_memory())
+
+
+def peak_memory():
+    """Gigabytes that this process held at most."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
 
 
 def scores(labels, probabilities):
@@ -229,16 +273,20 @@ def validate_folds(folder, options):
         fold_store(folder, fold)
     turns = [(fold, seed) for seed in range(options.seeds) for fold in range(options.folds)]
     runs = Parallel(options.jobs)(delayed(train_fold)(folder, options, *turn) for turn in turns)
-    accuracies = np.array([(p.argmax(1) == y).mean() for y, p in (run["DECaLS"] for run in runs)])
+    accuracies = np.array([(run["DECaLS"][1].argmax(1) == run["DECaLS"][0]).mean() for run in runs])
     pooled = {
-        name: [np.concatenate([run[name][side] for run in runs]) for side in (0, 1)] for name in ("DECaLS", "SDSS")
+        name: [np.concatenate([run[name][side] for run in runs]) for side in range(3)]
+        for name in ("DECaLS", "SDSS", "degraded")
     }
-    temperature = fit_temperature(*(np.concatenate([part[side] for part in pooled.values()]) for side in (0, 1)))
-    found = {name: scores(y, apply_temperature(p, temperature)) for name, (y, p) in pooled.items()}
-    for name, times in (("DECaLS", options.seeds), ("SDSS", len(runs))):
+    temperature = fit_temperature(*pooled["DECaLS"][:2])
+    for part in pooled.values():
+        part[1] = apply_temperature(part[1], temperature)
+    slope = fit_novelty_slope(*pooled["degraded"])
+    found = {name: scores(labels, temper(*part, slope)) for name, (labels, *part) in pooled.items()}
+    for name, times in (("DECaLS", options.seeds), ("SDSS", len(runs)), ("degraded", options.seeds * len(DEGRADED))):
         found[name]["images"] //= times  # each run predicts the same galaxies of SDSS
     error = accuracies.std(ddof=1) / len(accuracies) ** 0.5 if len(accuracies) > 1 else np.nan
-    print(f"{options.name}: {accuracies.mean():.3f} ± {error:.3f}, temperature {temperature:.2f}")
+    print(f"{options.name}: {accuracies.mean():.3f} ± {error:.3f}, temperature {temperature:.2f}, slope {slope:.2f}")
     print(json.dumps(found, indent=1))
     return dict(
         accuracy=accuracies.mean(),
@@ -246,9 +294,11 @@ def validate_folds(folder, options):
         folds=accuracies.tolist(),
         seeds=options.seeds,
         temperature=temperature,
+        novelty_slope=slope,
         novelty_limit=float(np.mean([run["limit"] for run in runs])),
         surveys=found,
         core_seconds=float(sum(run["seconds"] for run in runs)),  # each on its share of the cores
+        gigabytes=max(run["gigabytes"] for run in runs),
         config={name: value for name, value in vars(options).items() if not isinstance(value, Path)},
         commit=git_commit(),
         hardware=hardware(),
@@ -319,7 +369,7 @@ def make_final(folder, options, results):
         cleaned=True,
         preprocessing=store.manifest["preprocessing"]["parameters"],
         temperature=found["temperature"],
-        novelty_slope=NOVELTY_SLOPE,
+        novelty_slope=found["novelty_slope"],
         accuracy=found["accuracy"],
         credit=CREDIT,
         licence="MIT",
@@ -343,9 +393,10 @@ def main():
     parser.add_argument("--widths", type=lambda text: tuple(map(int, text.split(","))), help="of the network")
     parser.add_argument("--vote-size", type=int, default=65, help="pixels, when learning votes")
     parser.add_argument("--vote-epochs", type=int, default=30)
+    parser.add_argument("--vote-start", help="run on votes at another size to start from, such as votes-D4-65px-30")
     parser.add_argument("--size", type=int, default=97, help="pixels, when learning classes")
     parser.add_argument("--epochs", type=int, default=40)
-    parser.add_argument("--rate", type=float, default=1e-2, help="highest learning rate, when learning classes")
+    parser.add_argument("--rate", type=float, default=1e-2, help="highest learning rate from such a start")
     parser.add_argument("--folds", type=int, default=FOLDS, help="how many of the five")
     parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("--jobs", type=int, default=2, help="folds at a time, each on its share of the cores")

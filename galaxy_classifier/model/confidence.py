@@ -4,7 +4,8 @@
 
 # %% auto #0
 __all__ = ['reliability_table', 'plot_reliability', 'expected_calibration_error', 'brier_score', 'apply_temperature',
-           'fit_temperature', 'selective_accuracy', 'plot_selective', 'NoveltyDetector', 'fit_novelty']
+           'fit_temperature', 'selective_accuracy', 'plot_selective', 'NoveltyDetector', 'fit_novelty',
+           'fit_novelty_slope']
 
 # %% ../../nbs/04f_model.confidence.ipynb #cell-003
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from scipy.optimize import minimize_scalar
 from sklearn.covariance import LedoitWolf
 
 from ..core import GalaxyError
+from .probabilities import temper
 
 # %% ../../nbs/04f_model.confidence.ipynb #cell-008
 def check_probabilities(
@@ -196,3 +198,17 @@ def fit_novelty(
     parts = (means@whiten).astype(np.float32), whiten.astype(np.float32)
     distances = NoveltyDetector(*parts, 1.)(unseen)
     return NoveltyDetector(*parts, max(float(np.quantile(distances, quantile)), 1e-6))
+
+# %% ../../nbs/04f_model.confidence.ipynb #cell-062
+_STEEPEST = 10.
+
+def fit_novelty_slope(
+    labels:np.ndarray, # (N,) integers, of images that were not trained on, many of them unusual
+    probabilities:np.ndarray, # (N,C) calibrated on ordinary images
+    novelty:np.ndarray, # (N,)
+) -> float: # 0 to 10
+    "The slope of `temper` that makes the labels most likely; 0 when nothing is gained."
+    labels, probabilities = check_probabilities(labels, probabilities)
+    def loss(slope): return _negative_log_likelihood(labels, temper(probabilities, novelty, slope))
+    found = float(minimize_scalar(loss, bounds=(0, _STEEPEST), method="bounded", options=dict(xatol=1e-3)).x)
+    return found if loss(found) < loss(0) else 0.
