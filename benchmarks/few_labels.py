@@ -33,6 +33,7 @@ from galaxy_classifier.training.fit import fit
 from galaxy_classifier.training.tracking import git_commit, hardware
 
 WEIGHTS = Path(__file__).resolve().parents[1] / "galaxy_classifier" / "weights" / "votes.safetensors"
+BATCH, RATES = 16, dict(scratch=2e-2, votes=1e-2)  # images a step, highest learning rate
 LABELS = dict(galaxy10=(5, 10, 20, 40), rings=(10, 25, 50, 100))  # of each class
 
 
@@ -90,11 +91,11 @@ def train_one(kind, options, start, labels, seed):
     few = few_store(store, learn, test, labels, seed, options.folder)
     place = options.folder / f"few-{kind}-{start}-{labels}-seed{seed}"
     config = TrainingConfig(
-        **RECIPE | dict(learning_rate=1e-2, compile=False),
+        **RECIPE | dict(learning_rate=RATES[start], compile=False),
         group="D4",
         size=options.size,
-        epochs=options.epochs,
-        batch_size=16,
+        epochs=max(options.epochs, -(-options.steps * BATCH // len(few.split("train")))),
+        batch_size=BATCH,
         seed=seed,
     )
     fit(few, config, place, start=WEIGHTS if start == "votes" else None, device="cpu", tracking="none", quiet=True)
@@ -131,7 +132,8 @@ def main():
     parser.add_argument("--labels", type=int, nargs="+", help="of each class")
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--size", type=int, default=65, help="pixels")
-    parser.add_argument("--epochs", type=int, default=20)
+    parser.add_argument("--epochs", type=int, default=20, help="at least")
+    parser.add_argument("--steps", type=int, default=150, help="at least; few images are shown for more epochs")
     parser.add_argument("--jobs", type=int, default=2, help="trainings at a time")
     parser.add_argument("--output", type=Path, help="JSON to write")
     parser.add_argument("--figure", type=Path, help="PNG to write")
@@ -149,7 +151,8 @@ def main():
     if options.figure:
         draw(options.kind, rows, options.figure)
     if options.output:
-        found = dict(kind=options.kind, size=options.size, epochs=options.epochs, test=len(test), runs=rows)
+        settings = dict(size=options.size, epochs=options.epochs, steps=options.steps)
+        found = dict(kind=options.kind, **settings, test=len(test), runs=rows)
         save_json(options.output, found | dict(commit=git_commit(), hardware=hardware()))
 
 
