@@ -30,7 +30,7 @@ KILL = ["benchmarks/kill.py", "--kills", 0, "--row", 2, "--seed", 1, "--only"]
 GPU = ["benchmarks/gpu.py", "--steps", 2, "--curve", 4, "--images", 24]
 # What takes long comes first, so that no core is idle at the end.
 SCRIPTS = {
-    "a training and a search that are killed end like others": [*KILL, "train", "search"],
+    "a training and a search that are killed end like others": [*KILL, "train", "votes", "search"],
     "two processes train as one run": ["benchmarks/devices.py"],
     "a tracking server that is killed misses nothing": ["benchmarks/server.py", "--epochs", 8, "--away", 2],
     "the commands of README and home page work": ["benchmarks/quickstart.py"],

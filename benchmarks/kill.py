@@ -3,7 +3,7 @@ comparison.
 
 python benchmarks/kill.py --kills 10 --count 600
 python benchmarks/kill.py --only preprocess
-python benchmarks/kill.py --only train search --kills 20
+python benchmarks/kill.py --only train votes search --kills 20
 python benchmarks/kill.py --only predict --kills 20 --count 4000
 
 Training and search are compared by what they found, to the last digit: history, weights, each point in MLflow (once),
@@ -41,6 +41,7 @@ from server import SMALL
 
 from galaxy_classifier.core import GALAXY10_CLASSES
 from galaxy_classifier.data.download import PublishedFile
+from galaxy_classifier.data.importers import import_images
 from galaxy_classifier.data.simulation import simulate_galaxy, simulate_store
 from galaxy_classifier.jobs import Ledger
 from galaxy_classifier.model.checkpoints import read_checkpoint
@@ -192,6 +193,7 @@ class Train(Job):
     """galaxy-train, with a checkpoint each second."""
 
     phases = ("starting", "training", "concluding", "finished")
+    target = "classes"
 
     def __init__(self, store):
         self.name, self.store = "train", store
@@ -211,6 +213,8 @@ class Train(Job):
             ".9",
             "--mixup",
             ".2",
+            "--target",
+            self.target,
             *SMALL,
         ]
 
@@ -241,6 +245,15 @@ class Train(Job):
             for name, tensor in read_checkpoint(folder / "run" / "best.pt")["state"].items()
         }
         return {"history": history.to_dict("list"), "weights": weights, **told(folder)}
+
+
+class TrainVotes(Train):
+    """galaxy-train --target votes."""
+
+    target = "votes"
+
+    def __init__(self, store):
+        self.name, self.store = "votes", store
 
 
 class Search(Job):
@@ -343,6 +356,18 @@ def make_pictures(folder, count):
         dict(image_size=64, cleaned=True, preprocessing={}, temperature=1.0),
         64,
     )
+
+
+def make_votes(folder, count=60):
+    """A store of galaxies with fractions of votes, one question not asked about every third galaxy."""
+    folder.mkdir()
+    for number in range(count):
+        Image.fromarray(simulate_galaxy(number % 10, 2, number, 64).image).save(folder / f"{number:02d}.png")
+    smooth = np.random.default_rng(0).uniform(size=count)
+    table = pd.DataFrame(dict(path=[f"{number:02d}.png" for number in range(count)], smooth=smooth, bar=1 - smooth))
+    table.loc[::3, "bar"] = np.nan
+    table.to_csv(folder / "votes.csv", index=False)
+    preprocess_store(import_images(folder / "votes.csv", folder / "store", 64, votes=["smooth", "bar"]), workers=1)
 
 
 def start(job, folder):
@@ -483,7 +508,7 @@ def main():
     parser.add_argument(
         "--only",
         nargs="+",
-        choices=("import", "fetch", "preprocess", "train", "search", "predict"),
+        choices=("import", "fetch", "preprocess", "train", "votes", "search", "predict"),
         help="some jobs; all if not given",
     )
     parser.add_argument("--seed", type=int, default=0, help="of the moments")
@@ -504,6 +529,7 @@ def main():
             Fetch(published),
             Preprocess(workplace / "simulated"),
             Train(workplace / "small"),
+            TrainVotes(workplace / "voted" / "store"),
             Search(workplace / "small"),
             Predict(workplace / "pictured"),
         ]
@@ -514,6 +540,8 @@ def main():
             simulate_store(workplace / "simulated", words.count, 128, workers=2)
         if {"train", "search"} & {job.name for job in jobs}:
             preprocess_store(simulate_store(workplace / "small", 60, 64), workers=1)
+        if any(job.name == "votes" for job in jobs):
+            make_votes(workplace / "voted")
         if any(job.name == "predict" for job in jobs):
             make_pictures(workplace / "pictured", words.count)
         fine = [
