@@ -33,7 +33,13 @@ from galaxy_classifier.training.fit import fit
 from galaxy_classifier.training.tracking import git_commit, hardware
 
 WEIGHTS = Path(__file__).resolve().parents[1] / "galaxy_classifier" / "weights" / "votes.safetensors"
-BATCH, RATES = 16, dict(scratch=2e-2, votes=1e-2)  # images a step, highest learning rate
+BATCH = 16  # images a step
+WAYS = {  # name → group, weights to start from, highest learning rate
+    "votes": ("D4", WEIGHTS, 1e-2),
+    "scratch": ("D4", None, 2e-2),
+    "scratch, C4": ("C4", None, 2e-2),
+    "scratch, C1": ("C1", None, 2e-2),
+}
 LABELS = dict(galaxy10=(5, 10, 20, 40), rings=(10, 25, 50, 100))  # of each class
 
 
@@ -84,24 +90,25 @@ def score(store, place):
     return float((found.probabilities.argmax(1) == found.labels).mean())
 
 
-def train_one(kind, options, start, labels, seed):
+def train_one(kind, options, way, labels, seed):
     """One training: its score on the galaxies to test on."""
+    group, start, rate = WAYS[way]
     set_num_threads(max(1, cpu_count() // options.jobs))
     store, learn, test = whole_store(kind, options.data, options.folder)
     few = few_store(store, learn, test, labels, seed, options.folder)
-    place = options.folder / f"few-{kind}-{start}-{labels}-seed{seed}"
+    place = options.folder / f"few-{kind}-{way.replace(', ', '-')}-{labels}-seed{seed}"
     config = TrainingConfig(
-        **RECIPE | dict(learning_rate=RATES[start], compile=False),
-        group="D4",
+        **RECIPE | dict(learning_rate=rate, compile=False),
+        group=group,
         size=options.size,
         epochs=max(options.epochs, -(-options.steps * BATCH // len(few.split("train")))),
         batch_size=BATCH,
         seed=seed,
     )
-    fit(few, config, place, start=WEIGHTS if start == "votes" else None, device="cpu", tracking="none", quiet=True)
+    fit(few, config, place, start=start, device="cpu", tracking="none", quiet=True)
     found = score(few, place)
-    print(f"{kind}, {start}, {labels} of each class, seed {seed}: {found:.3f}", flush=True)
-    return dict(start=start, labels=labels, seed=seed, score=found)
+    print(f"{kind}, {way}, {labels} of each class, seed {seed}: {found:.3f}", flush=True)
+    return dict(start=way, labels=labels, seed=seed, score=found)
 
 
 def draw(kind, rows, path):
@@ -128,7 +135,7 @@ def main():
     parser.add_argument("kind", choices=tuple(LABELS))
     parser.add_argument("--data", type=Path, default=Path("../shared/data"), help="real images")
     parser.add_argument("--folder", type=Path, default=Path("box"), help="stores and runs")
-    parser.add_argument("--starts", nargs="+", default=["scratch", "votes"], choices=("scratch", "votes"))
+    parser.add_argument("--starts", nargs="+", default=["scratch", "votes"], choices=tuple(WAYS))
     parser.add_argument("--labels", type=int, nargs="+", help="of each class")
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--size", type=int, default=65, help="pixels")
