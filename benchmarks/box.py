@@ -3,8 +3,9 @@ A stage that was stopped resumes.
 
     python benchmarks/box.py stores   --data ../shared/data --folder box    # a store of votes, a store of classes
     python benchmarks/box.py votes    --folder box                          # learn from volunteers' votes
-    python benchmarks/box.py folds    --folder box --output results/box.json  # cross-validation on Galaxy10's sample
-    python benchmarks/box.py final    --folder box --results results/box.json   # galaxy_classifier/weights
+    ... votes --vote-size 97 --vote-epochs 10 --vote-start votes-D4-65px-30   # and further, on larger images
+    ... folds (with the same three)   --output results/box.json             # cross-validation on Galaxy10's sample
+    ... final (with the same three)   --results results/box.json            # galaxy_classifier/weights
 
 Votes: Galaxy Zoo 2 (16 fractions), EFIGI (nine attributes) and the fractions that came with the sample of rings, 28
 questions; NaN where a survey has no such question, or where few people were led to it. Flags of rings are not used.
@@ -322,8 +323,10 @@ a confidence of {sure} or more; none of them was trained on in the folds. The ne
 |---|---|---|
 {rows}
 
-**Probabilities** are divided by a temperature ({temperature:.2f}) fitted on the folds, and hold for as many galaxies of
-each class. `prior="galaxy10"`, or a table of counts, reweights them for other shares.
+**Probabilities** were calibrated by a temperature ({temperature:.2f}) fitted on the folds, and hold for as many
+galaxies of each class. `prior="galaxy10"`, or a table of counts, reweights them for other shares. An image that is
+unlike the training gets less confident ones (slope {novelty_slope:.2f}, fitted on degraded images of the folds: noise,
+blur, brightness, JPEG; accuracy there {degraded:.0%}, calibration error {degraded_error:.2f}).
 
 **Limits.** One galaxy in the centre of a square image, in colours as the Legacy Surveys' viewer or SDSS's draw them.
 Merging, disturbed and loose-armed galaxies are confused most often. Galaxies of SDSS in the classes Disturbed, Unbarred
@@ -333,6 +336,15 @@ Tight Spiral and Unbarred Loose Spiral were too few to be measured. Images unlik
 
 **Licence** of the weights: {licence}. Made by `benchmarks/box.py` of commit `{commit}`.
 """
+
+
+def vote_stages(options):
+    """How votes were learned, in words."""
+    last = f"{options['vote_epochs']} epochs at {options['vote_size']} px"
+    if not options["vote_start"]:
+        return last
+    _, _, size, epochs = options["vote_start"].split("-")  # as `vote_run` names it
+    return f"{epochs} epochs at {size.removesuffix('px')} px, then {last}"
 
 
 def model_card(network, notes, found):
@@ -347,11 +359,13 @@ def model_card(network, notes, found):
     shown = dict(
         network=f"{network.config['group']}-equivariant CNN at {network.config['size']} px",
         learned=count_parameters(network, learned=True),
-        votes=f"{options['vote_epochs']} epochs at {options['vote_size']} px",
+        votes=vote_stages(options),
         classes=f"{options['epochs']} epochs at {options['size']} px",
         sure=SURE,
         rows="\n".join(rows),
     )
+    degraded = found["surveys"]["degraded"]
+    shown |= dict(degraded=degraded["accuracy"], degraded_error=degraded["calibration_error"])
     return CARD.format(**notes, **shown, standard_error=found["standard_error"])
 
 
@@ -395,7 +409,7 @@ def main():
     parser.add_argument("--vote-epochs", type=int, default=30)
     parser.add_argument("--vote-start", help="run on votes at another size to start from, such as votes-D4-65px-30")
     parser.add_argument("--size", type=int, default=97, help="pixels, when learning classes")
-    parser.add_argument("--epochs", type=int, default=40)
+    parser.add_argument("--epochs", type=int, default=36)
     parser.add_argument("--rate", type=float, default=1e-2, help="highest learning rate from such a start")
     parser.add_argument("--folds", type=int, default=FOLDS, help="how many of the five")
     parser.add_argument("--seeds", type=int, default=1)
