@@ -43,8 +43,8 @@ from galaxy_classifier.model.confidence import (
     fit_novelty_slope,
     fit_temperature,
 )
-from galaxy_classifier.model.export import export_onnx
-from galaxy_classifier.model.networks import count_parameters, prepare_images
+from galaxy_classifier.model.export import embed_zoomed, export_onnx, to_plain
+from galaxy_classifier.model.networks import count_parameters
 from galaxy_classifier.model.probabilities import temper
 from galaxy_classifier.preprocessing.pipeline import preprocess_store
 from galaxy_classifier.preprocessing.star_removal import PreprocessingParameters, preprocess_image
@@ -76,6 +76,7 @@ GZ2 = ["smooth", "features", "odd", *LED_TO]
 EFIGI = ["Bulge_to_Total", "Arm_Strength", "Arm_Curvature", "Bar_Length", "Perturbation", "Inclination"]
 EFIGI += ["Contamination", "Multiplicity", "T"]
 RINGS = ["featured", "edge_on_no", "spiral_no"]
+ZOOMS = 1.0, 4 / 3  # magnifications at which the classifier looks at an image
 DEGRADED = [("noise", 0.5), ("noise", 0.75), ("blur", 2), ("blur", 4), ("brightness", 0.7), ("jpeg", 20)]
 CREDIT = (
     "Images and classes: Galaxy10 DECaLS (Leung & Bovy) from DESI Legacy Imaging Surveys (CC BY 4.0, Legacy Surveys / "
@@ -212,15 +213,9 @@ def predict_degraded(network, store, part):
             image = PERTURBATIONS[kind][0](np.array(store.images[row]), level, random_generator(0, int(row)))
             done.append(preprocess_image(image, parameters))
     images, measurements = np.stack([one.image for one in done]), np.stack([one.measurements for one in done])
-    embeddings = torch.cat(
-        [
-            network.embed(prepare_images(some, network.config["size"]), numbers)
-            for some, numbers in zip(
-                torch.from_numpy(images).split(64), torch.from_numpy(measurements).split(64), strict=True
-            )
-        ]
-    )
-    probabilities = network.head(embeddings).softmax(1)
+    plain, parts = to_plain(network), (torch.from_numpy(array).split(64) for array in (images, measurements))
+    embeddings = torch.cat([embed_zoomed(plain, *batch, ZOOMS) for batch in zip(*parts, strict=True)])
+    probabilities = plain.head(embeddings).softmax(1)
     return Predictions(np.tile(store.labels[rows], len(DEGRADED)), probabilities.numpy(), embeddings.numpy())
 
 
@@ -232,14 +227,15 @@ def train_fold(folder, options, fold, seed):
     start = None if options.scratch else folder / vote_run(options) / "best.pt"
     summary = fit(store, class_config(options, seed), place, start=start, tracking="none", quiet=True)
     network = load_model(place / "best.pt").eval()
-    train, *parts = (predict_split(network, store, part) for part in ("train", "valid", "test"))
+    train, *parts = (predict_split(network, store, part, zooms=ZOOMS) for part in ("train", "valid", "test"))
     parts.append(predict_degraded(network, store, "valid"))
     detector = fit_novelty(train.descriptions, train.labels, np.concatenate([part.descriptions for part in parts[:2]]))
     found = {
         name: (part.labels, part.probabilities, detector(part.descriptions))
         for name, part in zip(("DECaLS", "SDSS", "degraded"), parts, strict=True)
     }
-    print(place.name, f"{summary['valid_accuracy']:.3f}", flush=True)
+    found_right = (parts[0].probabilities.argmax(1) == parts[0].labels).mean()
+    print(place.name, f"{summary['valid_accuracy']:.3f}, at {len(ZOOMS)} magnifications {found_right:.3f}", flush=True)
     times = pd.read_csv(place / "history.csv")["time"] / 1000
     seconds = np.ptp(times) * len(times) / max(1, len(times) - 1)
     return found | dict(limit=detector.limit, seconds=seconds, gigabytes=peak_memory())
@@ -311,7 +307,8 @@ CARD = """# Model card: galaxy10
 A classifier of galaxy morphology: the ten classes of Galaxy10 DECaLS, with calibrated probabilities.
 
 **Network.** {network}; {learned:,} learned parameters. Its scores are the same for the eight rotations and reflections
-of an image by quarter turns. Stars are removed first, and the asymmetry of the galaxy is a second input.
+of an image by quarter turns. It looks at each image at the magnifications {zooms}. Stars are removed first, and the
+asymmetry of the galaxy is a second input.
 
 **Trained on** images of two surveys: {data}. First on votes and attributes ({votes}), then on classes ({classes}).
 
@@ -362,6 +359,7 @@ def model_card(network, notes, found):
         votes=vote_stages(options),
         classes=f"{options['epochs']} epochs at {options['size']} px",
         sure=SURE,
+        zooms=" and ".join(f"{zoom:.3g}" for zoom in ZOOMS),
         rows="\n".join(rows),
     )
     degraded = found["surveys"]["degraded"]
@@ -373,7 +371,8 @@ def make_final(folder, options, results):
     """Train on all galaxies; temperature and limit of novelty are those of the folds."""
     store, place = fold_store(folder, None), folder / f"{options.name}-final"
     fit(store, class_config(options), place, start=folder / vote_run(options) / "best.pt", tracking="none")
-    network, train = load_model(place / "best.pt"), predict_split(load_model(place / "best.pt"), store, "train")
+    network = load_model(place / "best.pt")
+    train = predict_split(network, store, "train", zooms=ZOOMS)
     detector = fit_novelty(train.descriptions, train.labels, train.descriptions)
     found = load_json(results)
     detector = replace(detector, limit=found["novelty_limit"])
@@ -384,6 +383,7 @@ def make_final(folder, options, results):
         preprocessing=store.manifest["preprocessing"]["parameters"],
         temperature=found["temperature"],
         novelty_slope=found["novelty_slope"],
+        zooms=ZOOMS,
         accuracy=found["accuracy"],
         credit=CREDIT,
         licence="MIT",
@@ -392,7 +392,7 @@ def make_final(folder, options, results):
     )
     WEIGHTS.mkdir(exist_ok=True)
     detected = found["temperature"], detector
-    export_onnx(network, WEIGHTS / "galaxy10.onnx", GALAXY10_CLASSES, notes, SIZE, *detected)
+    export_onnx(network, WEIGHTS / "galaxy10.onnx", GALAXY10_CLASSES, notes, SIZE, *detected, zooms=ZOOMS)
     save_checkpoint(WEIGHTS / "galaxy10.safetensors", network, GALAXY10_CLASSES, **notes)
     (WEIGHTS / "MODEL_CARD.md").write_text(model_card(network, notes, found))
 

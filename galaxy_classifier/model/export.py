@@ -98,6 +98,29 @@ def to_plain(
     return GalaxyNetwork(plain, model.asymmetry_mlp, model.head, model.config).eval()
 
 # %% ../../nbs/04h_model.export.ipynb #cell-026
+def _magnify(images:torch.Tensor, size:int, zoom:float) -> torch.Tensor: # (N,H,W,3) uint8 to (N,3,size,size)
+    "The centre of images, as a network of that size sees it at a magnification."
+    margin = round(size*(zoom - 1)/2)
+    return prepare_images(images, size + 2*margin)[..., margin:margin + size, margin:margin + size]
+
+# %% ../../nbs/04h_model.export.ipynb #cell-027
+def _check_zooms(zooms:tuple[float, ...]):
+    "Raises `GalaxyError` without a magnification, and for one below 1."
+    if not zooms or min(zooms) < 1: raise GalaxyError(f"magnifications {zooms} given; expected one or more, from 1 on.")
+
+def embed_zoomed(
+    network:GalaxyNetwork, # in evaluation mode
+    images:torch.Tensor, # (N,H,W,3) uint8, any H = W
+    measurements:torch.Tensor, # (N,K) float32, asymmetry first
+    zooms:tuple[float, ...]=(1.,), # magnifications, 1 or more
+) -> torch.Tensor: # (N,D)
+    "The mean embedding over some magnifications. Raises `GalaxyError` for one below 1."
+    _check_zooms(zooms)
+    views = [_magnify(images, network.config["size"], zoom) for zoom in zooms]
+    embeddings = network.embed(torch.cat(views), measurements.repeat(len(views), 1))
+    return embeddings.reshape(len(views), -1, embeddings.shape[1]).mean(0)
+
+# %% ../../nbs/04h_model.export.ipynb #cell-031
 class ExportedNetwork(nn.Module):
     "Probabilities of each class from stored pixels, the novelty of the image, and its embedding."
     def __init__(self,
@@ -105,10 +128,12 @@ class ExportedNetwork(nn.Module):
         temperature:float=1., # that scores are divided by
         detector:NoveltyDetector|None=None, # of images unlike the training; without it, the novelty is 0
         votes:VoteLoss|None=None, # makes fractions of the scores of questions; without it, classes compete
+        zooms:tuple[float, ...]=(1.,), # magnifications, see `embed_zoomed`
     ):
+        _check_zooms(zooms)
         super().__init__()
-        self.votes = votes
-        self.network, self.size, self.temperature = to_plain(network), network.config["size"], temperature
+        self.votes, self.zooms = votes, zooms
+        self.network, self.temperature = to_plain(network), temperature
         width = next(layer for layer in network.head if isinstance(layer, nn.Linear)).in_features
         nothing = np.zeros((1, width), np.float32), np.zeros((width, width), np.float32), 1.
         detector = detector or NoveltyDetector(*nothing)
@@ -120,13 +145,13 @@ class ExportedNetwork(nn.Module):
         asymmetry:torch.Tensor, # (N,K) float32, asymmetry first
     ) -> tuple[torch.Tensor, ...]: # (N,classes), rows sum to 1; (N,), above 1 is unlike the training; (N,D)
         "Class probabilities, novelty, embedding."
-        embedding = self.network.embed(prepare_images(images, self.size), asymmetry)
+        embedding = embed_zoomed(self.network, images, asymmetry, self.zooms)
         distances = ((embedding@self.whiten)[:, None] - self.means).square().sum(-1)
         scores = self.network.head(embedding)/self.temperature
         found = self.votes.fractions(scores) if self.votes else scores.softmax(1)
         return found, distances.amin(1).sqrt(), embedding
 
-# %% ../../nbs/04h_model.export.ipynb #cell-029
+# %% ../../nbs/04h_model.export.ipynb #cell-034
 def _trace(network:ExportedNetwork, image_size:int, measurements:int): # a torch.onnx.ONNXProgram
     "The network as an ONNX program."
     inputs = torch.zeros(2, image_size, image_size, 3, dtype=torch.uint8), torch.zeros(2, measurements)
@@ -143,7 +168,7 @@ def _trace(network:ExportedNetwork, image_size:int, measurements:int): # a torch
                                      output_names=["probabilities", "novelty", "embedding"])
     finally: logger.setLevel(level)
 
-# %% ../../nbs/04h_model.export.ipynb #cell-030
+# %% ../../nbs/04h_model.export.ipynb #cell-035
 def export_onnx(
     model:GalaxyNetwork, # trained; left as it is
     path:str|Path, # the file to write
@@ -153,9 +178,10 @@ def export_onnx(
     temperature:float=1., # see `ExportedNetwork`
     detector:NoveltyDetector|None=None, # likewise
     votes:VoteLoss|None=None, # likewise
+    zooms:tuple[float, ...]=(1.,), # likewise
 ) -> Path: # the file
     "Write an ONNX file: images (N,H,W,3) uint8, asymmetry (N,K) to probabilities (N,classes), novelty (N,), embedding."
-    network = ExportedNetwork(deepcopy(model), temperature, detector, votes).cpu().eval()
+    network = ExportedNetwork(deepcopy(model), temperature, detector, votes, zooms).cpu().eval()
     program = _trace(network, image_size, model.config["measurements"])
     with atomic_path(path) as temporary:
         program.save(temporary)

@@ -17,8 +17,8 @@ from ..core import GalaxyError, figure_text, pick_device, progress
 from ..data.store import Store
 from ..loss import VoteLoss
 from ..model.confidence import NoveltyDetector, fit_novelty, fit_temperature
-from ..model.export import to_plain
-from ..model.networks import GalaxyNetwork, prepare_images
+from ..model.export import embed_zoomed, to_plain
+from ..model.networks import GalaxyNetwork
 from .batches import make_loader
 
 # %% ../../nbs/05g_training.evaluate.ipynb #cell-008
@@ -46,15 +46,16 @@ def predict_split(
     device:str="auto", # see `pick_device`
     batch_size:int=64, # images at a time
     votes:VoteLoss|None=None, # of a network that predicts votes
+    zooms:tuple[float, ...]=(1.,), # magnifications that embeddings are averaged over, as in an exported file
 ) -> Predictions: # in the order of the split's rows
     "Predict each image of a split. Raises `GalaxyError` for an empty split."
     if not len(store.split(part)):
         raise GalaxyError(f"The {part} split of {store.path} is empty; split it again with galaxy-data --split-only.")
     place, batches = pick_device(device), []
-    plain, size = to_plain(network).to(place), network.config["size"]
+    plain = to_plain(network).to(place)
     loader = make_loader(store, part, batch_size, cleaned=cleaned, target="votes" if votes else "classes")
     for images, measurements, labels in progress(loader, label="predict", unit="batches"):
-        descriptions = plain.embed(prepare_images(images.to(place), size), measurements.to(place))
+        descriptions = embed_zoomed(plain, images.to(place), measurements.to(place), zooms)
         logits = plain.head(descriptions)
         probabilities = votes.to(place).fractions(logits) if votes else logits.softmax(1)
         batches.append((labels.numpy(), probabilities.cpu().numpy(), descriptions.cpu().numpy()))
