@@ -8,7 +8,7 @@ __all__ = []
 # %% ../../nbs/04_model.ipynb #cell-003
 import lazy_loader
 
-# %% ../../nbs/04_model.ipynb #cell-010
+# %% ../../nbs/04_model.ipynb #cell-038
 __getattr__, __dir__, __all__ = lazy_loader.attach(__name__, submod_attrs={
     "groups": ["GROUPS", "make_group", "make_fields", "SteerableConvolution", "ResidualBlock"],
     "networks": ["GalaxyNetwork", "build_model", "count_parameters", "compile_network", "summary"],
