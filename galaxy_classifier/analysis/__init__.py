@@ -8,7 +8,7 @@ __all__ = []
 # %% ../../nbs/06_analysis.ipynb #cell-003
 import lazy_loader
 
-# %% ../../nbs/06_analysis.ipynb #cell-008
+# %% ../../nbs/06_analysis.ipynb #cell-024
 __getattr__, __dir__, __all__ = lazy_loader.attach(__name__, submod_attrs={
     "metrics": ["evaluate", "evaluate_votes", "compare_predictions", "most_confused"],
     "explanations": ["grad_cam", "field_maps", "plot_field", "plot_examples", "embed_2d"],
