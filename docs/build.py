@@ -37,7 +37,7 @@ def visible(cell):
     """What a reader sees of a cell: not the bookkeeping, and of an echo: false cell only its output."""
     directives = [line for line in cell.source.splitlines() if line.startswith("#|")]
     cell.source = "\n".join(line for line in cell.source.splitlines() if not line.startswith("#|")).strip()
-    tags = []
+    tags = ["hide-cell"] if any("code-fold: true" in line for line in directives) else []  # a solution
     if any("echo: false" in line for line in directives) or cell.source.startswith("show_doc("):
         tags.append("remove-input")
     cell.metadata = {"tags": tags} if tags else {}

@@ -15,6 +15,7 @@ extensions = ["myst_nb", "sphinx_copybutton", "formulas"]
 html_math_renderer = "mathml"
 nb_execution_mode = "off"  # notebooks keep the output that they were committed with; the tests run them
 nb_merge_streams = True
+nb_code_prompt_show, nb_code_prompt_hide = "Show the solution", "Hide the solution"  # nothing else is folded
 nb_render_markdown_format = "myst"  # so that the source links of nbdev get their attributes
 myst_enable_extensions = ["dollarmath", "amsmath", "deflist", "attrs_inline"]
 myst_heading_anchors = 3
