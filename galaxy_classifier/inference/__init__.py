@@ -8,7 +8,7 @@ __all__ = []
 # %% ../../nbs/07_inference.ipynb #cell-003
 import lazy_loader
 
-# %% ../../nbs/07_inference.ipynb #cell-008
+# %% ../../nbs/07_inference.ipynb #cell-018
 __getattr__, __dir__, __all__ = lazy_loader.attach(__name__, submod_attrs={
     "inputs": ["ImageList", "list_images"],
     "classifier": ["Classifier", "Prediction", "load", "classify"],
