@@ -18,7 +18,7 @@ from torch.nn import functional as F
 
 from .core import GalaxyError
 
-# %% ../nbs/03_loss.ipynb #cell-008
+# %% ../nbs/03_loss.ipynb #cell-012
 def effective_number(
     counts:np.ndarray, # (C,) images in each class
     beta:float, # in [0, 1); each further image adds β times what the one before it added
@@ -32,7 +32,7 @@ def effective_number(
     with np.errstate(invalid="ignore"): powers = np.where(counts > 0, -np.expm1(counts*log_beta), 0.)
     return powers/(1 - beta)
 
-# %% ../nbs/03_loss.ipynb #cell-012
+# %% ../nbs/03_loss.ipynb #cell-016
 def _balances_nothing(
     weights:np.ndarray, # (C,)
     counts:np.ndarray, # (C,) images in each class
@@ -41,7 +41,7 @@ def _balances_nothing(
     seen = counts > 0
     return counts[seen].max() >= 1.5*counts[seen].min() and weights[seen].max() < 1.01*weights[seen].min()
 
-# %% ../nbs/03_loss.ipynb #cell-015
+# %% ../nbs/03_loss.ipynb #cell-019
 def class_balanced_weights(
     counts:np.ndarray, # (C,) images in each class of the training split
     beta:float=.999, # see `effective_number`
@@ -61,7 +61,7 @@ def class_balanced_weights(
                       f"For these, β should be near {1 - 1/most:.5g}.", stacklevel=2)
     return weights
 
-# %% ../nbs/03_loss.ipynb #cell-022
+# %% ../nbs/03_loss.ipynb #cell-026
 def plot_weights(
     counts:np.ndarray, # (C,) images in each class
     betas:tuple[float, ...]=(.9, .99, .999, .9999), # see `effective_number`
@@ -80,7 +80,7 @@ def plot_weights(
     axis.legend()
     return figure
 
-# %% ../nbs/03_loss.ipynb #cell-027
+# %% ../nbs/03_loss.ipynb #cell-031
 def _softmax_terms(
     logits:torch.Tensor, # (B,C) scores
     picked:torch.Tensor, # (B,C) bool, true class
@@ -94,7 +94,7 @@ def _softmax_terms(
     smooth = (1 - smoothing)*true + smoothing*log_p.mean(1)
     return -smooth*torch.exp(gamma*log_rest) if gamma else -smooth
 
-# %% ../nbs/03_loss.ipynb #cell-030
+# %% ../nbs/03_loss.ipynb #cell-034
 def _sigmoid_terms(
     logits:torch.Tensor, # (B,C) scores
     picked:torch.Tensor, # (B,C) bool, true class
@@ -107,11 +107,11 @@ def _sigmoid_terms(
     if not gamma: return -(share*log_yes + (1 - share)*log_no).sum(1)
     return -(share*log_yes*torch.exp(gamma*log_no) + (1 - share)*log_no*torch.exp(gamma*log_yes)).sum(1)
 
-# %% ../nbs/03_loss.ipynb #cell-032
+# %% ../nbs/03_loss.ipynb #cell-036
 ACTIVATIONS:dict[str, Callable] = dict(softmax=_softmax_terms, sigmoid=_sigmoid_terms)
 _REDUCTIONS:dict[str, Callable] = dict(none=torch.nn.Identity(), mean=torch.mean, sum=torch.sum)
 
-# %% ../nbs/03_loss.ipynb #cell-033
+# %% ../nbs/03_loss.ipynb #cell-037
 def focal_loss(
     logits:torch.Tensor, # (B,C) scores, C ≥ 2
     targets:torch.Tensor, # (B,) class numbers
@@ -127,7 +127,7 @@ def focal_loss(
     loss = ACTIVATIONS[activation](logits, picked, gamma, label_smoothing)
     return _REDUCTIONS[reduction](loss if weights is None else loss*weights.to(loss)[targets])
 
-# %% ../nbs/03_loss.ipynb #cell-041
+# %% ../nbs/03_loss.ipynb #cell-045
 class ClassBalancedFocalLoss(nn.Module):
     """Focal loss weighted by the inverse effective number of each class (Cui et al. 2019, eq. 13).
     Raises `GalaxyError` for settings out of range or unknown names."""
@@ -153,7 +153,7 @@ class ClassBalancedFocalLoss(nn.Module):
     def extra_repr(self):
         return f"{len(self.weights)} classes, beta={self.beta}, gamma={self.gamma}, {self.activation}, {self.reduction}"
 
-# %% ../nbs/03_loss.ipynb #cell-044
+# %% ../nbs/03_loss.ipynb #cell-048
 @patch
 def forward(self:ClassBalancedFocalLoss,
     logits:torch.Tensor, # (B,C)
@@ -162,7 +162,7 @@ def forward(self:ClassBalancedFocalLoss,
     "The loss."
     return focal_loss(logits, targets, self.gamma, self.weights, self.label_smoothing, self.activation, self.reduction)
 
-# %% ../nbs/03_loss.ipynb #cell-049
+# %% ../nbs/03_loss.ipynb #cell-053
 def fraction_loss(
     logits:torch.Tensor, # (B,Q) scores
     fractions:torch.Tensor, # (B,Q) shares of yes in [0,1]; NaN where a question was not asked
@@ -172,7 +172,7 @@ def fraction_loss(
     terms = F.binary_cross_entropy_with_logits(logits.float(), fractions.nan_to_num(), reduction="none")
     return (terms*asked).sum(1)/asked.sum(1).clamp(min=1)
 
-# %% ../nbs/03_loss.ipynb #cell-052
+# %% ../nbs/03_loss.ipynb #cell-056
 def concentrations(
     logits:torch.Tensor, # (B,Q) scores
 ) -> torch.Tensor: # (B,Q), between 1 and 101
@@ -191,7 +191,7 @@ def count_loss(
     questions = torch.lgamma(total + 1) + torch.lgamma(strength) - torch.lgamma(total + strength)
     return -(questions + answers@groups.T).sum(1)/(total > 0).sum(1).clamp(min=1)
 
-# %% ../nbs/03_loss.ipynb #cell-056
+# %% ../nbs/03_loss.ipynb #cell-060
 class VoteLoss(nn.Module):
     "Loss of each example against votes, fractions or counts; and the fractions that scores stand for."
     def __init__(self,
@@ -209,7 +209,7 @@ class VoteLoss(nn.Module):
     def forward(self, logits:torch.Tensor, targets:torch.Tensor) -> torch.Tensor: # (B,Q), (B,Q) → (B,)
         return count_loss(logits, targets, self.matrix) if self.groups else fraction_loss(logits, targets)
 
-# %% ../nbs/03_loss.ipynb #cell-058
+# %% ../nbs/03_loss.ipynb #cell-062
 @patch
 def fractions(self:VoteLoss,
     logits:torch.Tensor, # (B,Q) scores
