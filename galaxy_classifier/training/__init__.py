@@ -8,7 +8,7 @@ __all__ = []
 # %% ../../nbs/05_training.ipynb #cell-003
 import lazy_loader
 
-# %% ../../nbs/05_training.ipynb #cell-009
+# %% ../../nbs/05_training.ipynb #cell-025
 __getattr__, __dir__, __all__ = lazy_loader.attach(__name__, submod_attrs={
     "batches": ["GalaxyDataset", "make_loader"],
     "augmentation": ["Augment", "AUGMENTATIONS", "mix_images"],
