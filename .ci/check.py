@@ -44,6 +44,7 @@ STYLE = {
     "ruff finds nothing": ["ruff", "check", ".", "--output-format", "concise"],
     "imports go down only": ["lint-imports", "--no-logo", "--no-cache"],
     "cells and stored outputs are as CONTRIBUTING asks": ["python", ".ci/cells.py"],
+    "words, links, images and shown cells are fit for a reader": ["python", ".ci/reading.py"],
 }
 STATEFUL_NOTEBOOKS = ["--file_re", "^(05h|08)", "--skip_folder_re", r"^([_.]|tests|tutorials)"]
 FAST_NOTEBOOKS = ["--file_re", "^(00|01|03)", "--skip_folder_re", r"^([_.]|tests|tutorials)"]

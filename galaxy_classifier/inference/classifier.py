@@ -232,7 +232,7 @@ class Prediction:
 
     def _repr_html_(self):
         doubts = f" Doubtful: {'; '.join(FLAGS[flag] for flag in self.flags)}." if self.flags else ""
-        sides = f'<img src="{image_url(self.image)}" width="160">{_bars(self.probabilities)}'
+        sides = f'<img src="{image_url(self.image)}" width="160" alt="the image">{_bars(self.probabilities)}'
         return (f'<div style="display: flex; gap: 1em; align-items: center">{sides}</div>'
                 f"<p>Prior {html.escape(self.prior)}, asymmetry {self.asymmetry:.3f}.{doubts}</p>")
 
