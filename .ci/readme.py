@@ -29,6 +29,7 @@ def main():
     text, _ = MarkdownExporter().from_notebook_node(notebook)
     text = re.sub(r"```\w*\n\s*```\n", "", text) # what is left of a cell whose source is hidden
     text = text.replace("](images/", "](nbs/images/").replace('src="images/', 'src="nbs/images/')
+    text = re.sub(r"\]\((?!https?:)([\w/.]+\.ipynb)", r"](nbs/\1", text)
     while "\n\n\n" in text: text = text.replace("\n\n\n", "\n\n")
     (ROOT/"README.md").write_text(text.strip() + "\n", encoding="utf-8")
 
