@@ -38,7 +38,7 @@ setup(
         "nbdev": [f"{settings['lib_name']}={settings['lib_name']}._modidx:d"],
     },
     package_data={
-        "galaxy_classifier": ["py.typed", "weights/*"],
+        "galaxy_classifier": ["py.typed", "figures.mplstyle", "weights/*"],
         "galaxy_classifier.data": ["galaxy10_split.csv"],
         "galaxy_classifier.preprocessing": ["star_classifier.json"],
     },

@@ -9,6 +9,7 @@ __all__ = ['analyse', 'galaxy_analyse']
 import base64
 import io
 from dataclasses import dataclass, field
+from importlib.resources import files
 from pathlib import Path
 
 import jinja2
@@ -119,11 +120,14 @@ def run_temperature(
     valid = predict_split(run.network, store, "valid", run.cleaned, device)
     return fit_temperature(valid.labels, valid.probabilities)
 
+# %% ../../nbs/06d_analysis.report.ipynb #380d350d
+_LOOK = str(files("galaxy_classifier")/"figures.mplstyle")
+
 # %% ../../nbs/06d_analysis.report.ipynb #cell-020
 def _draw_webp(figure:plt.Figure) -> str:
-    "A figure as base64 of a WebP image, far smaller than PNG for photographs; the figure is closed."
+    "A figure without empty margins as base64 of a WebP image, far smaller than PNG; the figure is closed."
     buffer = io.BytesIO()
-    figure.savefig(buffer, format="webp", dpi=120, pil_kwargs=dict(quality=90))
+    figure.savefig(buffer, format="webp", dpi=120, bbox_inches="tight", pad_inches=.05, pil_kwargs=dict(quality=90))
     plt.close(figure)
     return base64.b64encode(buffer.getvalue()).decode()
 
@@ -405,7 +409,8 @@ def _perturb_run(run:TrainedRun, store:Store, part:str, path:Path) -> tuple[dict
     text = ("Accuracy in per cent when images are perturbed before star removal, and the share of predictions that one "
             f"pixel can change. Bands are 95 % intervals. All results are in {path.name}.")
     table = pd.DataFrame({"Perturbation": values.index, "Per cent": values.round(1)})
-    return values.round(1).to_dict(), ReportSection("Robustness", text, table, plot_robustness(found))
+    with plt.style.context(_LOOK): figure = plot_robustness(found)
+    return values.round(1).to_dict(), ReportSection("Robustness", text, table, figure)
 
 # %% ../../nbs/06d_analysis.report.ipynb #cell-070
 def _log_report(run_id:str|None, report:Path, scores:dict, part:str) -> bool:
@@ -467,7 +472,8 @@ def analyse(
     if second: more["against"] = _compare_runs(tested, second, device)
     if perturbed: more["robustness"] = perturbed
     origin = _provenance(tested)
-    sections = _sections(tested, origin, [section for _, section in more.values()])
+    with plt.style.context(_LOOK):
+        sections = _sections(tested, origin, [section for _, section in more.values()])
     write_report(report, _title(run, store), _lead(tested.scores, part), _headline(tested), sections, run.warnings)
     _log_report(run.summary.get("mlflow_run"), report, tested.scores, part)
     numbers = {name: result for name, (result, _) in more.items()}
