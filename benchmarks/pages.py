@@ -2,14 +2,16 @@
 
 python benchmarks/pages.py                              # builds it first
 python benchmarks/pages.py --site _docs/site --pictures .
+python benchmarks/pages.py --site _docs/site --axe axe.min.js   # five pages only, with axe-core from npm
 
 Exits with 1 when the console of a page complains, a link, an anchor or a picture leads nowhere, something sticks out
-of the screen, the search does not
-find what it should, or a page is too heavy.
+of the screen, code is cut at the right edge, a signature holds a raw link, the search does not find what it should, a
+page is too heavy or, with axe-core, cannot be used by everybody.
 """
 
 import argparse
 import contextlib
+import re
 import subprocess
 import sys
 import threading
@@ -28,10 +30,29 @@ from selenium.webdriver.support.ui import WebDriverWait
 THEME = "return document.documentElement.dataset.theme"
 ROOT = Path(__file__).resolve().parents[1]
 PAGE_LIMIT, SITE_LIMIT = 3e6, 40e6  # bytes
-SEARCHES = {"asymmetry": "02c_preprocessing.morphology", "FieldDropout": "glossary"}  # word → a page that must be found
+SEARCHES = {  # word → a page that must be found
+    "asymmetry": "02c_preprocessing.morphology",
+    "FieldDropout": "glossary",
+    "resume": "05h_training.fit",
+    "rotation": "04a_model.groups",
+    "embedding": "06b_analysis.explanations",
+    "calibration": "04f_model.confidence",
+    "novelty": "04f_model.confidence",
+}
+DESK, TELEPHONE = (1300, 1000), (390, 844)
+# Inputs and fenced code; outputs may be as wide as they were printed, and scroll.
+CUT = """return [...document.querySelectorAll('article div.highlight pre')]
+    .filter(code => !code.closest('.cell_output') && code.scrollWidth > code.clientWidth + 1)
+    .map(code => code.innerText.slice(0, 80))"""
+AXE_PAGES = "index.html", "00_tour.html", "04a_model.groups.html", "api_data.html", "measurements.html"
 SHOWN = (
     "index.html",
+    "00_tour.html",
     "course.html",
+    "04_model.html",
+    "04a_model.groups.html",
+    "measurements.html",
+    "api_data.html",
     "04c_model.networks.html",
     "03_loss.html",
     "api.html",
@@ -86,6 +107,16 @@ def broken_links(site, pages):
     return wrong
 
 
+def raw_links(pages):
+    """Links that stand as they are written in code, such as in the signature of a function."""
+    return [
+        f"{name}: {found[0]}"
+        for name, page in pages.items()
+        for code in page.find_all("pre")
+        for found in re.finditer(r"\[[^]\n]+\]\(https?://[^)\n]*\)", code.get_text())
+    ]
+
+
 def weights(site, pages):
     """Bytes of each page with its pictures."""
 
@@ -114,9 +145,9 @@ def wear(driver, width, height, dark):
 def look(driver, name, pictures):
     """One page that is open, on a desk and on a telephone in the dark; some in other ways, too. Returns what is
     wrong."""
-    wrong, ways = [], [(1400, 1000, False), (390, 844, True)]
+    wrong, ways = [], [(*DESK, False), (*TELEPHONE, True)]
     if name in SHOWN:
-        ways += [(390, 844, False), (1400, 1000, True)]
+        ways += [(*TELEPHONE, False), (*DESK, True)]
     for width, height, dark in ways:
         wear(driver, width, height, dark)
         where = f"{name}, {width} px{', dark' if dark else ''}"
@@ -126,6 +157,7 @@ def look(driver, name, pictures):
             wrong.append(f"{where}: wrong colours")
         if too_wide(driver) > 0:
             wrong.append(f"{where}: {too_wide(driver)} px too wide")
+        wrong += [f"{where}: code is cut at the right edge: {code}" for code in driver.execute_script(CUT)]
         if pictures and name in SHOWN:
             driver.save_screenshot(str(pictures / f"site-{Path(name).stem}-{width}{'-dark' if dark else ''}.png"))
     if driver.execute_script(
@@ -137,7 +169,7 @@ def look(driver, name, pictures):
 
 def walk(address, pages, pictures):
     """Open each page, then search; returns what is wrong."""
-    driver, wrong = browser(1400, 1000), []
+    driver, wrong = browser(*DESK), []
     try:
         for name in pages:
             driver.get(address + name)
@@ -164,15 +196,43 @@ def walk(address, pages, pictures):
     return wrong
 
 
+def usable(address, axe, pages=AXE_PAGES):
+    """What axe-core finds on pages, light and dark; the file of axe-core is given."""
+    driver, wrong = browser(*DESK), []
+    try:
+        for name in pages:
+            for dark in (False, True):
+                driver.get(address + name)
+                wear(driver, *DESK, dark)
+                WebDriverWait(driver, 10).until(lambda _, dark=dark: (driver.execute_script(THEME) == "dark") == dark)
+                driver.execute_script(axe.read_text(encoding="utf-8"))
+                found = driver.execute_async_script("axe.run().then(arguments[arguments.length - 1])")
+                share = len(found["passes"]) / (len(found["passes"]) + len(found["violations"]))
+                print(f"{name}{', dark' if dark else ''}: {share:.0%} of axe-core's rules that apply", flush=True)
+                wrong += [
+                    f"{name}{', dark' if dark else ''}: {rule['id']}, {len(rule['nodes'])} places, {rule['help']}: "
+                    f"{rule['nodes'][0]['html'][:160]}"
+                    for rule in found["violations"]
+                ]
+    finally:
+        driver.quit()
+    return wrong
+
+
 def main():
     """Build, check, walk."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--site", type=Path, help="one that is built")
     parser.add_argument("--pictures", type=Path, help="folder for screenshots")
+    parser.add_argument("--axe", type=Path, help="axe.min.js of axe-core: look at five pages with it, and at no more")
     words = parser.parse_args()
     site = words.site or ROOT / "_docs" / "site"
     if not words.site and subprocess.run([sys.executable, ROOT / "docs" / "build.py"]).returncode:
         sys.exit("the site cannot be built")
+    if words.axe:
+        with served(site) as address:
+            wrong = usable(address, words.axe)
+        return expect(not wrong, "axe-core finds nothing" + "".join(f"\n  {one}" for one in wrong))
     pages = read_pages(site)
     heavy, size = (
         {name: weight for name, weight in weights(site, pages).items() if weight > PAGE_LIMIT},
@@ -186,6 +246,8 @@ def main():
     expect(size < SITE_LIMIT, f"the site has {size / 1e6:.0f} MB")
     wrong = broken_links(site, pages)
     expect(not wrong, f"all links of {len(pages)} pages lead somewhere {wrong or ''}")
+    wrong = raw_links(pages)
+    expect(not wrong, f"no code holds a raw link {wrong or ''}")
     with served(site) as address:
         wrong = walk(address, pages, words.pictures)
     expect(
