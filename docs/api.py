@@ -14,7 +14,7 @@ from structure import notebook_of, public_names
 FUNCTIONS = ast.FunctionDef, ast.AsyncFunctionDef
 EXPORT = re.compile(r"^#\|\s*exports?\b", re.M)
 HEADING = re.compile(r"^#{2,4} (.+)$", re.M)
-SHOWN = re.compile(r"^### ([\w.]+)", re.M) # a signature on a page
+SHOWN = re.compile(r"^### ([\w.\\]+)", re.M) # a signature on a page
 
 
 @dataclass
@@ -151,10 +151,9 @@ def methods_of(node, module):
     return ["| Method | What it does |\n|---|---|", *rows, ""]
 
 
-def entry(node, module, lessons, url):
+def entry(node, module, lesson, url):
     """Markdown of one public name."""
     rows = rows_of(node, module)
-    lesson, place = lessons.get(node.name, (notebook_of(module.path), ""))
     parts = [f"### {node.name}\n", f"```python\n{signature_of(node, rows)}\n```\n", f"{plain(first_line(node))}\n"]
     if any(text for *_, text in rows):
         parts.append("| Parameter | Type | Default | |\n|---|---|---|---|")
@@ -164,31 +163,31 @@ def entry(node, module, lessons, url):
     returned = module.comments.get(node.returns.end_lineno, "") if getattr(node, "returns", None) else ""
     if returned: parts.append(f"Returns {code(source_of(node.returns))}: {plain(returned)}\n")
     if isinstance(node, ast.ClassDef): parts += methods_of(node, module)
-    parts.append(f"Lesson: {lesson_link(lesson, place, node.name)} · [source]({url}#L{node.lineno})\n")
+    parts.append(f"Lesson: {lesson} · [source]({url}#L{node.lineno})\n")
     return "\n".join(parts)
 
 
-def lesson_link(page, place, name):
+def lesson_link(name, page, title, shown):
     """A link to where a page shows a name; Sphinx cannot check it, benchmarks/pages.py does."""
-    anchor = f"#{name.lower()}" if place is not None else ""
-    return f'<a href="{page}.html{anchor}">{page}{f" › {place}" if place else ""}</a>'
+    if name not in shown: return f'<a href="{page}.html">{title}</a>'
+    return f'<a href="{page}.html#{name.lower()}">{title} › {shown[name]}</a>'
 
 
-def lessons_in(notebook, page):
-    """Where a page shows each name: name → page and the heading above; a heading None where no signature is shown."""
+def lessons_in(notebook):
+    """The heading above each name whose signature a page shows."""
     heading, found = "", {}
     for cell in notebook.cells:
         if cell.cell_type == "markdown":
             heading = (HEADING.findall(cell.source) or [heading])[-1]
         for output in cell.get("outputs", []):
             for name in SHOWN.findall(output.get("data", {}).get("text/markdown", "")):
-                found.setdefault(name, (page, re.sub(r"[`*$\\<>]", "", heading)))
+                found.setdefault(name.replace("\\", ""), re.sub(r"[`*$\\<>]", "", heading))
     return found
 
 
 def all_lessons(source):
     """Where the pages in a folder show each name, by page."""
-    return {path.stem: lessons_in(nbformat.read(path, as_version=4), path.stem) for path in source.glob("*.ipynb")}
+    return {path.stem: lessons_in(nbformat.read(path, as_version=4)) for path in source.glob("*.ipynb")}
 
 
 def write_api(root, source, titles):
@@ -207,10 +206,10 @@ def write_api(root, source, titles):
         page = [f"# {chapter}\n\n*The API of this chapter*\n"]
         for module in parts:
             book = notebook_of(module.path)
-            lessons = {node.name: shown.get(book, {}).get(node.name, (book, None)) for node in module.entries}
+            titled, there = titles[book][0], shown[book]
             link = f"{address}/{module.place}.py"
-            page.append(f"## {module.name}\n\n{titles[book][1]}: [{titles[book][0]}]({book}.ipynb).\n")
-            page += [entry(node, module, lessons, link) for node in module.entries]
+            page.append(f"## {module.name}\n\n{titles[book][1]}: [{titled}]({book}.ipynb).\n")
+            page += [entry(node, module, lesson_link(node.name, book, titled, there), link) for node in module.entries]
             names = ", ".join(f'<a href="api_{chapter}.html#{node.name.lower().replace("_", "-")}">{node.name}</a>'
                               for node in module.entries)
             contents.append(f"**[{module.name}](api_{chapter}.md)**: {names}\n")

@@ -85,6 +85,7 @@ class Links:
         """Text with its links as Sphinx wants them; `up` leads to the top folder of the site."""
         # A signature is code, in which a link would stand as it is written.
         text = re.sub(r"```python\n.*?```", lambda code: self.api.sub(self.bare, code[0]), text, flags=re.S)
+        text = re.sub(r"^### .*__.*$", lambda name: name[0].replace("_", "\\_"), text, flags=re.M)  # no bold letters
         text = re.sub(rf"\[{self.api.pattern}\](?=\()", r"[\1]", text)  # a name within a link that a notebook gives
         text = self.api.sub(lambda found: self.to_name(*found.groups(), up), text)
         text = re.sub(r"\]\((?!https?:)([\w/.]+)\.html(#[^)]*)?\)", r"](\1.ipynb\2)", text)
@@ -108,7 +109,7 @@ class Links:
 
 def names_shown(path):
     """Anchors of the names whose signature a processed notebook shows."""
-    return {name.lower().replace(".", "") for name in lessons_in(nbformat.read(path, as_version=4), path.stem)}
+    return {name.lower().replace(".", "") for name in lessons_in(nbformat.read(path, as_version=4))}
 
 
 def convert(path, target, links):
@@ -203,7 +204,7 @@ def collect():
     shutil.copytree(PAGES, SOURCE, dirs_exist_ok=True)
     list_pages(SOURCE / "tutorials.md", titles)
     list_course(SOURCE / "course.md", titles)
-    for name in ("conf.py", "formulas.py", "style.css", "favicon.svg"):
+    for name in ("conf.py", "formulas.py", "style.css", "access.js", "favicon.svg"):
         shutil.copy(ROOT / "docs" / name, SOURCE)
     for name in ("CONTRIBUTING.md", "CHANGELOG.md"):
         shutil.copy(ROOT / name, SOURCE / name.lower())

@@ -1,5 +1,6 @@
 """Sphinx: everything that is not in settings.ini."""
 
+import re
 import sys
 from configparser import ConfigParser
 from pathlib import Path
@@ -21,7 +22,8 @@ myst_enable_extensions = ["dollarmath", "amsmath", "deflist", "attrs_inline"]
 myst_heading_anchors = 3
 suppress_warnings = ["mystnb.unknown_mime_type", "misc.highlighting_failure"]
 html_theme = "pydata_sphinx_theme"
-html_title, html_static_path, html_css_files = project, ["style.css"], ["style.css"]
+html_title, html_static_path = project, ["style.css", "access.js"]
+html_css_files, html_js_files = ["style.css"], ["access.js"]
 html_favicon = "favicon.svg"
 html_show_sourcelink, html_copy_source = False, False
 html_theme_options = dict(
@@ -38,3 +40,14 @@ html_context = dict(default_mode="auto")
 ALONE = "index measurements structure glossary limits contributing changelog search genindex".split()
 html_sidebars = dict.fromkeys(ALONE, [])  # pages without pages below them
 html_use_index = False  # the API page is the index
+
+
+def fill_corners(app, page, template, context, tree):
+    """An empty cell is no heading of a table, as readers of the screen would announce it."""
+    if "body" in context:
+        context["body"] = re.sub(r"<th([^>]*)>(?:\s|<p></p>|&nbsp;)*</th>", r"<td\1></td>", context["body"])
+
+
+def setup(app):
+    """Called by Sphinx."""
+    app.connect("html-page-context", fill_corners)

@@ -43,9 +43,9 @@ def main():
     """Draw it."""
     seen = np.stack([simulate_galaxy(number, 21, number, 256, magnification=3.0).image for number in range(10)])
     cleaned = np.stack([preprocess_image(image).image for image in seen])
-    figure = Figure(figsize=(15, 4.75), facecolor=NIGHT)
+    figure = Figure(figsize=(15, 4.85), facecolor=NIGHT)
     axes = figure.subplots(
-        3, 10, gridspec_kw=dict(left=0.028, right=0.998, bottom=0.005, top=0.925, wspace=0.03, hspace=0.03)
+        3, 10, gridspec_kw=dict(left=0.032, right=0.998, bottom=0.005, top=0.905, wspace=0.03, hspace=0.03)
     )
     for row, pictures, name in zip(axes, (seen, cleaned, colormaps["magma"](feature_of(cleaned))), ROWS, strict=True):
         for axis, picture in zip(row, pictures, strict=True):
