@@ -117,6 +117,17 @@ def raw_links(pages):
     ]
 
 
+def lonely(pages):
+    """Pages without a way to Colab or to their source."""
+    wanted = "https://colab.research.google.com/", "https://github.com/"
+    for name, page in pages.items():
+        if name in ("search.html", "genindex.html"):
+            continue
+        ways = [link["href"] for line in page.select("p.page-links") for link in line.find_all("a")]
+        if [any(way.startswith(start) for way in ways) for start in wanted] != [True, True]:
+            yield name
+
+
 def weights(site, pages):
     """Bytes of each page with its pictures."""
 
@@ -248,6 +259,8 @@ def main():
     expect(not wrong, f"all links of {len(pages)} pages lead somewhere {wrong or ''}")
     wrong = raw_links(pages)
     expect(not wrong, f"no code holds a raw link {wrong or ''}")
+    wrong = list(lonely(pages))
+    expect(not wrong, f"each page has a way to Colab and to its source {wrong or ''}")
     with served(site) as address:
         wrong = walk(address, pages, words.pictures)
     expect(

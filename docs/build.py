@@ -28,6 +28,7 @@ PAGES = ROOT / "docs" / "pages"
 TOP = "course", "tutorials", "measurements", "api", "glossary", "structure", "limits", "contributing", "changelog"
 COLAB = "https://colab.research.google.com/github"
 FIRST = "00_tour.ipynb"  # what a page that is no notebook offers to run
+NAMED = re.compile(r"(?<!\[)`(0\d\w?(?:_[\w.]+)?|tutorials/\w+)`(?!\])")  # a notebook in a text, such as `04a`
 TEXTS = {"contributing.md": "CONTRIBUTING.md", "changelog.md": "CHANGELOG.md", "api.md": "docs/api.py"}
 
 
@@ -88,6 +89,7 @@ class Links:
         text = re.sub(r"^### .*__.*$", lambda name: name[0].replace("_", "\\_"), text, flags=re.M)  # no bold letters
         text = re.sub(rf"\[{self.api.pattern}\](?=\()", r"[\1]", text)  # a name within a link that a notebook gives
         text = self.api.sub(lambda found: self.to_name(*found.groups(), up), text)
+        text = NAMED.sub(lambda found: self.to_page(found[1], up), text)
         text = re.sub(r"\]\((?!https?:)([\w/.]+)\.html(#[^)]*)?\)", r"](\1.ipynb\2)", text)
         text = re.sub(r"\{target=\"_blank\"[^}]*\}", "{.source}", text)  # nbdev's link to the code
         return re.sub(r"<a\s[^>]*></a>", "", text)
@@ -96,6 +98,14 @@ class Links:
     def bare(link):
         """The words of a link alone."""
         return link[1].strip("`")
+
+    def to_page(self, name, up):
+        """A notebook that a text names, or the letters before its name, as a link to it; others stay as they are."""
+        found = [page for page in self.shown if page == Path(name).name or page.startswith(f"{name}_")]
+        if len(found) != 1:
+            return f"`{name}`"
+        folder = "" if found[0][0] == "0" else "tutorials/"
+        return f"[`{name}`]({up}{folder}{found[0]}.ipynb)"
 
     def to_name(self, words, module, name, up):
         """A link to where a name of the package is shown; nbdev leads to pages that only its own site has."""
