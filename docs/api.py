@@ -156,7 +156,7 @@ def entry(node, module, lesson, url):
     rows = rows_of(node, module)
     parts = [f"### {node.name}\n", f"```python\n{signature_of(node, rows)}\n```\n", f"{plain(first_line(node))}\n"]
     if any(text for *_, text in rows):
-        parts.append("| Parameter | Type | Default | |\n|---|---|---|---|")
+        parts.append("| Parameter | Type | Default | Meaning |\n|---|---|---|---|")
         parts += [f"| {code(name)} | {code(kind)} | {code(default)} | {plain(text)} |"
                   for name, kind, default, text in rows]
         parts.append("")
