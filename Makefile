@@ -1,8 +1,8 @@
 # `make demo` and `make test` are each enough on a fresh machine: both set up .venv first.
 SHELL := /bin/bash
 BIN := .venv/bin
-# The first Python on the path that is 3.11 or 3.12; set PYTHON=… to choose another.
-PYTHON ?= $(shell for p in python3 python3.11 python3.12; do $$p -c 'import sys; sys.exit(sys.version_info[:2] not in ((3,11),(3,12)))' 2>/dev/null && echo $$p && break; done)
+# The first Python on the path that is 3.11, 3.12 or 3.13; set PYTHON=… to choose another.
+PYTHON ?= $(shell for p in python3 python3.11 python3.12 python3.13; do $$p -c 'import sys; sys.exit(sys.version_info[:2] not in ((3,11),(3,12),(3,13)))' 2>/dev/null && echo $$p && break; done)
 # pip's own find-links are passed on, so that a CPU build of torch offered there is taken.
 UV := UV_FIND_LINKS="$${UV_FIND_LINKS:-$$PIP_FIND_LINKS}" $(BIN)/uv pip install --quiet --python $(BIN)/python
 
@@ -14,7 +14,7 @@ help: ## show this list
 setup: .venv/.complete ## make .venv with everything pinned in requirements.txt
 
 .venv/.complete: requirements.txt overrides.txt settings.ini setup.py
-	@test -n "$(PYTHON)" || { echo "No Python 3.11 or 3.12 found; install one, or say make PYTHON=/path/to/python3.11"; exit 1; }
+	@test -n "$(PYTHON)" || { echo "No Python 3.11, 3.12 or 3.13 found; install one, or say make PYTHON=/path/to/python3.11"; exit 1; }
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet uv==0.13.9
 	$(UV) -r requirements.txt --override overrides.txt

@@ -23,6 +23,8 @@ BIN = Path(sys.executable).parent
 ENVIRONMENT = dict(os.environ, PATH=f"{BIN}{os.pathsep}{os.environ['PATH']}", MPLBACKEND="agg", OMP_NUM_THREADS="1")
 ENVIRONMENT.pop("PYTHONDONTWRITEBYTECODE", None) # or each of some hundred processes would compile torch anew
 ENVIRONMENT["PYTHONUNBUFFERED"] = "1" # so that what was printed before a timeout is known
+ENVIRONMENT.setdefault("UV_FIND_LINKS", os.environ.get("PIP_FIND_LINKS", "")) # as in the Makefile
+PYTHONS = "3.11", "3.12", "3.13"
 # Seconds for one program, and for the notebooks of each run: a hang is a failure.
 TIMEOUT, FAST_TIMEOUT, PARALLEL_TIMEOUT, SERIAL_TIMEOUT = 900, 600, 1800, 1200
 MOST_OUTPUT = 12_000 # characters that are shown of what failed
@@ -36,6 +38,7 @@ SCRIPTS = {
     "the commands of README and home page work": ["benchmarks/quickstart.py"],
     "the benchmark of a GPU runs on a CPU, too": [*GPU, "--device", "cpu", "--sizes", 33, "--batches", 8],
     "wheel and source distribution install and run": ["benchmarks/release.py"],
+    "MLflow serves the registered model": ["benchmarks/serving.py"],
     "a classification that is killed ends like another": [*KILL, "predict", "--count", 1500],
 }
 PAGES = {"the documentation": "pages", "MLflow's pages": "ui", "the report": "report",
@@ -180,6 +183,48 @@ class Report:
             for name, future in pending.items(): self(name, *future.result())
 
 
+def version_of(python):
+    """The version of an interpreter, such as 3.13; empty where it does not run."""
+    words = [python, "-c", "import sys; print('%d.%d' % sys.version_info[:2])"]
+    try: return subprocess.run(words, capture_output=True, text=True, timeout=60, check=True).stdout.strip()
+    except (OSError, subprocess.SubprocessError): return "" # pyenv's shim of a version that is not active, for one
+
+
+def other_pythons():
+    """Each other supported Python that this machine has, by its version: on the path, pyenv's, uv's."""
+    pyenv = Path(os.environ.get("PYENV_ROOT", Path.home()/".pyenv"))/"versions"
+    uv = Path(os.environ.get("UV_PYTHON_INSTALL_DIR", Path.home()/".local/share/uv/python"))
+    found, own = {}, version_of(sys.executable)
+    for version in PYTHONS:
+        places = [shutil.which(f"python{version}"), *sorted(pyenv.glob(f"{version}.*/bin/python")),
+                  *sorted(uv.glob(f"cpython-{version}*/bin/python{version}"))]
+        works = [str(place) for place in places if place and version_of(place) == version != own]
+        if works: found[version] = works[0]
+    return found
+
+
+def on_python(python):
+    """A check: as pip's users install it, the package works on another Python, in small."""
+    with tempfile.TemporaryDirectory() as folder:
+        folder = Path(folder)
+        tree, there = fresh_clone(folder/"tree"), folder/"env"/"bin"/"python"
+        pinned = "--override", tree/"overrides.txt", "--constraint", tree/"requirements.txt"
+        steps = [["uv", "venv", "--quiet", "--python", python, folder/"env"],
+                 ["uv", "pip", "install", "--quiet", "--python", there, f"{tree}[train]", "escnn", *pinned],
+                 [there, tree/".ci"/"small.py"]]
+        for words in steps:
+            code, output = run(words, folder, folder)
+            if code: break
+        return code, output
+
+
+def small_checks():
+    """The checks on other Pythons; where there are none, that is said."""
+    found = other_pythons()
+    if not found: print(f"no other Python of {', '.join(PYTHONS)} was found to try the package on", flush=True)
+    return {f"the package on Python {version}": partial(on_python, place) for version, place in found.items()}
+
+
 def programs(table):
     """A check for each entry: the program ends with 0."""
     return {name: partial(run, words) for name, words in table.items()}
@@ -188,7 +233,7 @@ def programs(table):
 def slow_checks():
     """What takes minutes: notebooks in one process, kills, several processes, releases, pages."""
     checks = {"notebooks with state in one process, from another directory": one_process_elsewhere}
-    checks |= programs({name: ["python", *words] for name, words in SCRIPTS.items()})
+    checks |= small_checks() | programs({name: ["python", *words] for name, words in SCRIPTS.items()})
     if shutil.which("chromium") and shutil.which("chromedriver"):
         pages = {f"{name} in a browser": ["python", f"benchmarks/{script}.py"] for name, script in PAGES.items()}
         return checks | programs(pages)

@@ -6,11 +6,15 @@
 __all__ = ['GROUPS', 'make_group', 'make_fields', 'SteerableConvolution', 'ResidualBlock']
 
 # %% ../../nbs/04a_model.groups.ipynb #cell-003
+import sys
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr
 from functools import lru_cache, partial
+from importlib import import_module
+from io import StringIO
 from threading import RLock
+from types import ModuleType
 
 import torch
 from fastcore.basics import patch
@@ -19,14 +23,56 @@ from torch import nn
 from ..core import GalaxyError
 
 # %% ../../nbs/04a_model.groups.ipynb #cell-018
-with warnings.catch_warnings():
+_WIGNER = "lie_learn.representations.SO3.wigner_d" # all that escnn 1.0.11 imports of lie_learn
+
+def _refuse(name:str, *args, **kwargs):
+    "What each function of the stand-in does. Raises `GalaxyError`."
+    raise GalaxyError(f"{name} needs the package lie_learn, which cannot be imported here. "
+                      "Use a group of the plane, or an environment with NumPy 1 and lie_learn.")
+
+# %% ../../nbs/04a_model.groups.ipynb #cell-019
+class _StandIn(ModuleType):
+    "In place of a module of `lie_learn`."
+    def __getattr__(self, name:str):
+        if name.startswith("__"): raise AttributeError(name)
+        return partial(_refuse, name)
+
+# %% ../../nbs/04a_model.groups.ipynb #cell-021
+def _can_import(name:str) -> bool:
+    "Does a module work here? A build for NumPy 1 raises more than `ImportError`, and prints a page of advice."
+    try:
+        with redirect_stderr(StringIO()): import_module(name)
+    except Exception: return False
+    return True
+
+# %% ../../nbs/04a_model.groups.ipynb #cell-023
+@contextmanager
+def _stand_in_for_lie_learn() -> Iterator[None]:
+    "Let escnn be imported where `lie_learn` cannot be; a `lie_learn` that works is left alone."
+    if _can_import(_WIGNER):
+        yield
+        return
+    before = {_WIGNER: sys.modules[_WIGNER]} if _WIGNER in sys.modules else {}
+    sys.modules[_WIGNER] = _StandIn(_WIGNER)
+    try: yield
+    finally:
+        del sys.modules[_WIGNER]
+        sys.modules.update(before)
+
+# %% ../../nbs/04a_model.groups.ipynb #cell-024
+with warnings.catch_warnings(), _stand_in_for_lie_learn():
     # escnn says at import that py3nj is missing; it serves rotations in three dimensions only
     warnings.simplefilter("ignore")
-    from escnn import gspaces
-    from escnn import nn as enn
-    from escnn.group import _numerical as escnn_numerical
+    try:
+        from escnn import gspaces
+        from escnn import nn as enn
+        from escnn.group import _numerical as escnn_numerical
+    except ModuleNotFoundError as error:
+        if error.name != "escnn": raise
+        raise ModuleNotFoundError("The networks need the package escnn. Install it with pip install --no-deps escnn.",
+                                  name="escnn") from None
 
-# %% ../../nbs/04a_model.groups.ipynb #cell-020
+# %% ../../nbs/04a_model.groups.ipynb #cell-027
 _escnn_lock = RLock() # networks may be built in several threads
 
 @contextmanager
@@ -37,12 +83,12 @@ def escnn_through_scipy() -> Iterator[None]:
         try: yield
         finally: escnn_numerical.randomized_svd = before
 
-# %% ../../nbs/04a_model.groups.ipynb #cell-023
+# %% ../../nbs/04a_model.groups.ipynb #cell-030
 GROUPS:dict[str, Callable] = {"C1": gspaces.trivialOnR2, "D1": gspaces.flip2dOnR2}
 GROUPS |= {f"C{order}": partial(gspaces.rot2dOnR2, order) for order in (2, 4, 8, 16)}
 GROUPS |= {f"D{order}": partial(gspaces.flipRot2dOnR2, order) for order in (2, 4, 8, 16)}
 
-# %% ../../nbs/04a_model.groups.ipynb #cell-024
+# %% ../../nbs/04a_model.groups.ipynb #cell-031
 @lru_cache
 def make_group(
     name:str, # one of `GROUPS`, such as "C4" or "D4"
@@ -51,7 +97,7 @@ def make_group(
     if name not in GROUPS: raise GalaxyError(f"no group {name!r}; expected one of {', '.join(GROUPS)}.")
     with escnn_through_scipy(): return GROUPS[name]()
 
-# %% ../../nbs/04a_model.groups.ipynb #cell-030
+# %% ../../nbs/04a_model.groups.ipynb #cell-037
 def make_fields(
     space:gspaces.GSpace2D, # from `make_group`
     width:int, # n, at least 1
@@ -59,7 +105,7 @@ def make_fields(
     "n *trivial* fields, which a rotation leaves as they are, and n *regular* ones, whose |G| channels it permutes."
     return enn.FieldType(space, width*[space.trivial_repr] + width*[space.regular_repr])
 
-# %% ../../nbs/04a_model.groups.ipynb #cell-033
+# %% ../../nbs/04a_model.groups.ipynb #cell-040
 class SteerableConvolution(enn.R2Conv):
     """A steerable convolution without bias, He-initialised (Weiler & Cesa 2019).
     Its expanded kernel, `filter`, exists in evaluation only; it is never saved and never stale."""
@@ -74,7 +120,7 @@ class SteerableConvolution(enn.R2Conv):
             enn.init.generalized_he_init(self.weights.data, self.basisexpansion, cache=True)
         del self.filter # zeros until the first evaluation
 
-# %% ../../nbs/04a_model.groups.ipynb #cell-036
+# %% ../../nbs/04a_model.groups.ipynb #cell-043
 @patch
 def keep_filter(self:SteerableConvolution):
     "Expand the kernel and keep it, out of the state."
@@ -89,14 +135,14 @@ def train(self:SteerableConvolution,
     if not mode and self.training: self.keep_filter()
     return nn.Module.train(self, mode)
 
-# %% ../../nbs/04a_model.groups.ipynb #cell-043
+# %% ../../nbs/04a_model.groups.ipynb #cell-050
 @patch
 def _load_from_state_dict(self:SteerableConvolution, state_dict, prefix, *rest):
     state_dict.pop(f"{prefix}filter", None) # as escnn's own convolutions leave it there
     enn.R2Conv._load_from_state_dict(self, state_dict, prefix, *rest)
     if not self.training: self.keep_filter()
 
-# %% ../../nbs/04a_model.groups.ipynb #cell-046
+# %% ../../nbs/04a_model.groups.ipynb #cell-053
 def norm_relu(
     field:enn.FieldType, # what comes in, and goes out
     dropout:float|None=None, # share of the fields that is dropped; None for no such layer
@@ -105,7 +151,7 @@ def norm_relu(
     layers = [enn.InnerBatchNorm(field), enn.ReLU(field, inplace=True)]
     return layers if dropout is None else [*layers, enn.FieldDropout(field, dropout)]
 
-# %% ../../nbs/04a_model.groups.ipynb #cell-048
+# %% ../../nbs/04a_model.groups.ipynb #cell-055
 class ResidualBlock(enn.EquivariantModule):
     """Norm, ReLU, convolution, norm, ReLU, dropout, convolution; plus what came in.
     Where the type changes, what came in goes through a 1 × 1 convolution."""

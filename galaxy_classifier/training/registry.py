@@ -11,23 +11,56 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
+from .. import __version__
 from ..core import GalaxyError
+from ..model.onnx_file import open_onnx
+from ..model.probabilities import temper, training_shares
 from .tracking import Tracking, current_tracking, first_line
 
 # %% ../../nbs/05f_training.registry.ipynb #cell-006
-def _signature(): # `mlflow.models.ModelSignature`
+def _named_table(
+    notes:dict, # of the ONNX file
+    probabilities:np.ndarray, # (N,C)
+    novelty:np.ndarray, # (N,)
+) -> pd.DataFrame: # a row for each image
+    "Class, probability, novelty and the probabilities of all classes; for votes no class."
+    classes = notes["classes"]
+    table = pd.DataFrame({"novelty": novelty} | {f"p_{name}": probabilities[:, n] for n, name in enumerate(classes)})
+    if "questions" in notes.get("target", {}): return table
+    table.insert(0, "class", [classes[number] for number in probabilities.argmax(1)])
+    table.insert(1, "probability", probabilities.max(1))
+    return table
+
+# %% ../../nbs/05f_training.registry.ipynb #cell-008
+class _NamedModel:
+    "An exported model as `mlflow.pyfunc` calls it."
+    def __init__(self, path:str): # model.onnx
+        self.session, self.notes = open_onnx(path)
+
+    def predict(self, inputs:dict[str, np.ndarray], params=None) -> pd.DataFrame: # see `_named_table`
+        probabilities, novelty = self.session.run(["probabilities", "novelty"], inputs)
+        slope = self.notes.get("novelty_slope", 0)
+        shares = training_shares(self.notes.get("class_counts"), self.notes["classes"])
+        return _named_table(self.notes, temper(probabilities, novelty, slope, shares), novelty)
+
+def _load_pyfunc(path:str) -> _NamedModel: # the name that MLflow asks for
+    "What MLflow loads."
+    return _NamedModel(path)
+
+# %% ../../nbs/05f_training.registry.ipynb #cell-010
+def _signature(
+    answer:pd.DataFrame, # of the model, for its columns
+): # `mlflow.models.ModelSignature`
     "What the exported model takes and gives."
-    from mlflow.models import ModelSignature
+    from mlflow.models import ModelSignature, infer_signature
     from mlflow.types import Schema, TensorSpec
     images = TensorSpec(np.dtype(np.uint8), (-1, -1, -1, 3), "images")
     asymmetry = TensorSpec(np.dtype(np.float32), (-1, -1), "asymmetry")
-    probabilities = TensorSpec(np.dtype(np.float32), (-1, -1), "probabilities")
-    novelty = TensorSpec(np.dtype(np.float32), (-1,), "novelty")
-    embedding = TensorSpec(np.dtype(np.float32), (-1, -1), "embedding")
-    return ModelSignature(inputs=Schema([images, asymmetry]), outputs=Schema([probabilities, novelty, embedding]))
+    return ModelSignature(inputs=Schema([images, asymmetry]), outputs=infer_signature(answer).inputs)
 
-# %% ../../nbs/05f_training.registry.ipynb #cell-009
+# %% ../../nbs/05f_training.registry.ipynb #cell-013
 def _save_model(
     path:str|Path, # model.onnx
     folder:str, # to be made
@@ -39,11 +72,14 @@ def _save_model(
     import onnx
     import onnxruntime
     mlflow.onnx.save_model(
-        onnx.load(path), folder, mlflow_model=entry, signature=_signature(), input_example=example,
-        save_as_external_data=False, onnx_execution_providers=["CPUExecutionProvider"],
-        pip_requirements=[f"onnx=={onnx.__version__}", f"onnxruntime=={onnxruntime.__version__}"])
+        onnx.load(path), folder, mlflow_model=entry, signature=_signature(_load_pyfunc(path).predict(example)),
+        input_example=example, save_as_external_data=False, onnx_execution_providers=["CPUExecutionProvider"],
+        pip_requirements=[f"galaxy_classifier=={__version__}", f"onnx=={onnx.__version__}",
+                          f"onnxruntime=={onnxruntime.__version__}"])
+    entry.flavors["python_function"]["loader_module"] = "galaxy_classifier.training.registry"
+    entry.save(f"{folder}/MLmodel")
 
-# %% ../../nbs/05f_training.registry.ipynb #cell-012
+# %% ../../nbs/05f_training.registry.ipynb #cell-016
 def log_model(
     client, # `MlflowClient`
     run_id:str, # of MLflow
@@ -63,7 +99,7 @@ def log_model(
     client.finalize_logged_model(model.model_id, "READY")
     client.log_outputs(run_id, [LoggedModelOutput(model.model_id, 0)])
 
-# %% ../../nbs/05f_training.registry.ipynb #cell-016
+# %% ../../nbs/05f_training.registry.ipynb #cell-020
 REGISTERED_NAME = "galaxy-classifier"
 ALIAS = "production"
 
@@ -75,7 +111,7 @@ def _production_version(client, name:str): # MLflow's model version, or None
         if error.error_code in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"): return None
         raise
 
-# %% ../../nbs/05f_training.registry.ipynb #cell-019
+# %% ../../nbs/05f_training.registry.ipynb #cell-023
 def _stays(holder, valid_accuracy:float, data:str) -> str: # empty where the alias may move
     "Why the holder keeps the alias."
     if holder.tags.get("data") != data:
@@ -84,7 +120,7 @@ def _stays(holder, valid_accuracy:float, data:str) -> str: # empty where the ali
     best = float(holder.tags.get("valid_accuracy", 0))
     return f"version {holder.version} is as good ({best:.3f})" if best >= valid_accuracy else ""
 
-# %% ../../nbs/05f_training.registry.ipynb #cell-021
+# %% ../../nbs/05f_training.registry.ipynb #cell-025
 def _find_or_create_version(client, name:str, run_id:str, tags:dict): # MLflow's model version
     "The version of a run. Raises `GalaxyError` for a run without a model."
     outputs = client.get_run(run_id).outputs.model_outputs
@@ -97,7 +133,7 @@ def _find_or_create_version(client, name:str, run_id:str, tags:dict): # MLflow's
     # models:/ID as source would be looked up in MLflow's global store
     return client.create_model_version(name, model.artifact_location, run_id, tags=tags, model_id=model.model_id)
 
-# %% ../../nbs/05f_training.registry.ipynb #cell-023
+# %% ../../nbs/05f_training.registry.ipynb #cell-027
 def register_model(
     run_id:str, # of a finished run in MLflow that has a model
     valid_accuracy:float, # its validation accuracy
@@ -116,7 +152,7 @@ def register_model(
         client.set_registered_model_alias(name, ALIAS, version.version)
         return True, f"version {version.version}"
 
-# %% ../../nbs/05f_training.registry.ipynb #cell-027
+# %% ../../nbs/05f_training.registry.ipynb #cell-031
 def _parse_address(
     source:str, # models:/NAME@ALIAS or models:/NAME/VERSION
 ) -> tuple[str, str|None, str|None]: # name, alias, version
@@ -126,7 +162,7 @@ def _parse_address(
     raise GalaxyError(f"{source} given; expected models:/NAME@ALIAS or models:/NAME/VERSION, "
                       f"such as models:/{REGISTERED_NAME}@{ALIAS}.")
 
-# %% ../../nbs/05f_training.registry.ipynb #cell-029
+# %% ../../nbs/05f_training.registry.ipynb #cell-033
 def _download(
     tracking:Tracking, # where the registry is
     source:str, # models:/NAME@ALIAS or models:/NAME/VERSION
@@ -148,7 +184,7 @@ def _download(
             raise GalaxyError(f"{source} is registered, but its {file} cannot be had ({first_line(error)}). "
                               "Is MLflow's folder of artifacts still there?") from None
 
-# %% ../../nbs/05f_training.registry.ipynb #cell-030
+# %% ../../nbs/05f_training.registry.ipynb #cell-034
 def find_model_file(
     source:str|Path, # a directory of galaxy-train, a file, or models:/NAME@ALIAS or models:/NAME/VERSION
     file:str="best.pt", # which file: best.pt, model.onnx, history.csv
