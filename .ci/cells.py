@@ -179,6 +179,17 @@ def check_heading(notebook):
         yield first, "the first cell must hold `# Title`, an empty line, `> subtitle`, and nothing else."
 
 
+def check_start(notebook):
+    """The tour and the tutorials open on Colab, and get the package where it is missing."""
+    if notebook.name != "nbs/00_tour.ipynb" and notebook.path.parent.name != "tutorials": return
+    address = f"https://colab.research.google.com/github/galaxy-classifier/galaxy_classifier/blob/main/{notebook.name}"
+    texts = [cell for cell in notebook.cells[1:] if cell.kind == "markdown"]
+    if not texts or f"]({address})" not in texts[0].source: yield notebook.cells[0], f"no badge follows to {address}."
+    code = [cell for cell in notebook.cells if cell.kind == "code" and cell.lines]
+    if not code or not code[0].source.rstrip().endswith("\ninstall_if_missing()"):
+        yield notebook.cells[0], "the first code must be `install_if_missing`, as in nbs/00_tour.ipynb."
+
+
 def check_export(cell):
     """An export cell is short, and what it makes public is documented."""
     if cell.definitions and len(cell.lines) > MOST_LINES:
@@ -221,7 +232,8 @@ def check_cell(cell, commits):
 
 def check_notebook(notebook, commits):
     """Messages about one notebook."""
-    for cell, message in check_heading(notebook): yield f"{notebook.name} cell {cell.number}: {message}"
+    for cell, message in (*check_heading(notebook), *check_start(notebook)):
+        yield f"{notebook.name} cell {cell.number}: {message}"
     for cell in notebook.cells:
         for message in dict.fromkeys(check_cell(cell, commits)): yield f"{notebook.name} cell {cell.number}: {message}"
 

@@ -5,15 +5,15 @@
 # %% auto #0
 __all__ = []
 
-# %% ../nbs/00_tour.ipynb #cell-003
+# %% ../nbs/00_tour.ipynb #cell-004
 from difflib import get_close_matches
 
 import lazy_loader
 
-# %% ../nbs/00_tour.ipynb #cell-005
+# %% ../nbs/00_tour.ipynb #cell-006
 __version__ = "0.1.0"
 
-# %% ../nbs/00_tour.ipynb #cell-007
+# %% ../nbs/00_tour.ipynb #cell-008
 _FRONT_DOOR = { # module → names
     "core": ["GALAXY10_CLASSES", "GalaxyError"],
     "data.store": ["Store"],
@@ -27,7 +27,7 @@ _FRONT_DOOR = { # module → names
 }
 _lazy_getattr, __dir__, __all__ = lazy_loader.attach(__name__, submod_attrs=_FRONT_DOOR)
 
-# %% ../nbs/00_tour.ipynb #cell-009
+# %% ../nbs/00_tour.ipynb #cell-010
 def __getattr__(name:str) -> object:
     "The object of that name, imported now. Raises `ModuleNotFoundError` saying what to install."
     if name not in __all__:
@@ -36,7 +36,7 @@ def __getattr__(name:str) -> object:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}{hint}")
     try: return _lazy_getattr(name)
     except ModuleNotFoundError as error:
-        if (error.name or "").startswith(__name__): raise
+        if (error.name or "").startswith((__name__, "escnn")): raise # no extra brings escnn; the error says how
         module = next(module for module, names in _FRONT_DOOR.items() if name in names)
         extra = "predict" if module.startswith("inference") else "train"
         raise ModuleNotFoundError(f"{__name__}.{name} needs the package {error.name}. "

@@ -147,8 +147,9 @@ def run_command(
         sys.exit(f"{name}: error: {error}")
     except ModuleNotFoundError as error:
         if (error.name or "").startswith("galaxy_classifier"): raise
-        sys.exit(f"{name}: error: the package {error.name} is not installed; get all that this needs "
+        needs = (f"the package {error.name} is not installed; get all that this needs "
                  f"with pip install 'galaxy_classifier[{extra}]'")
+        sys.exit(f"{name}: error: {error if error.name == 'escnn' else needs}") # no extra brings escnn
 
 # %% ../nbs/09_cli.ipynb #cell-034
 (_galaxy_demo, _galaxy_data, _galaxy_preprocess, _galaxy_train, _galaxy_search, _galaxy_analyse, _galaxy_predict,
