@@ -39,7 +39,8 @@ def _balances_nothing(
 ) -> bool:
     "Do weights differ by less than 1 % where numbers of images differ by half or more?"
     seen = counts > 0
-    return counts[seen].max() >= 1.5*counts[seen].min() and weights[seen].max() < 1.01*weights[seen].min()
+    are_unequal = counts[seen].max() >= 1.5*counts[seen].min()
+    return bool(are_unequal and weights[seen].max() < 1.01*weights[seen].min())
 
 # %% ../nbs/03_loss.ipynb #cell-019
 def class_balanced_weights(

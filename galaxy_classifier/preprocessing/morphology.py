@@ -334,7 +334,7 @@ def _window(self:_RotationCost, centre:tuple[float, float]) -> tuple[int, int, f
     "First row and column of the window of counterparts, and the shares of the row above and the column before."
     (right, left), (down, up) = (np.divmod(2*(place - middle), 1)
                                  for place, middle in zip(centre, (self.x, self.y), strict=True))
-    return self.wide - self.reach - int(down), self.wide - self.reach - int(right), up, left
+    return self.wide - self.reach - int(down), self.wide - self.reach - int(right), float(up), float(left)
 
 # %% ../../nbs/02c_preprocessing.morphology.ipynb #cell-087
 @patch
@@ -444,7 +444,7 @@ def _bright_pixels(
 def _gini(values:np.ndarray) -> float: # (n,), n ≥ 2
     "The Gini coefficient of absolute values."
     count, ordered = len(values), np.sort(np.abs(values))
-    return ((2*np.arange(1, count + 1) - count - 1)*ordered).sum()/((count - 1)*ordered.sum())
+    return float(((2*np.arange(1, count + 1) - count - 1)*ordered).sum()/((count - 1)*ordered.sum()))
 
 # %% ../../nbs/02c_preprocessing.morphology.ipynb #cell-117
 def _m20(

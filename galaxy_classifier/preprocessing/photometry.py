@@ -66,7 +66,7 @@ def counted_median(
 ) -> float: # as `upper_median` of the values, each as often as it occurs
     "The median of many numbers of which few differ."
     order = np.argsort(values, kind="stable") # what is sorted already, in one part or two, takes no time
-    return values[order[np.searchsorted(np.cumsum(counts[order]), counts.sum()//2, "right")]]
+    return float(values[order[np.searchsorted(np.cumsum(counts[order]), counts.sum()//2, "right")]])
 
 # %% ../../nbs/02b_preprocessing.photometry.ipynb #cell-024
 def border_counts(
@@ -82,7 +82,7 @@ def border_sky_uint8(
     "Level and σ of the border of an image that is still bytes, three times as fast."
     counts = border_counts(total)
     level = counted_median(counts, flux_of)
-    return float(level), 1.4826*float(counted_median(counts, np.abs(flux_of - level)))
+    return float(level), 1.4826*counted_median(counts, np.abs(flux_of - level))
 
 # %% ../../nbs/02b_preprocessing.photometry.ipynb #cell-027
 sep.set_sub_object_limit(4096) # sources that one blend may fall into
