@@ -18,23 +18,19 @@ import pandas as pd
 import requests
 from server import BIN, free_port, serving
 
-from galaxy_classifier.core import GALAXY10_CLASSES
 from galaxy_classifier.data.simulation import simulate_galaxy
-from galaxy_classifier.model.export import export_onnx
-from galaxy_classifier.model.networks import build_model
 from galaxy_classifier.training.registry import log_model, register_model
 from galaxy_classifier.training.tracking import RunLogger, start_run, start_tracking
 
 MODEL = "models:/galaxy-classifier@production"
+FILE = Path(__file__).resolve().parents[1] / "galaxy_classifier" / "weights" / "galaxy10.onnx"
 
 
-def register(folder):
-    """A network under its name in a registry of its own; returns the address of that."""
-    export_onnx(build_model(size=33).eval(), folder / "model.onnx", list(GALAXY10_CLASSES), {}, 64)
-    example = dict(images=np.zeros((1, 64, 64, 3), np.uint8), asymmetry=np.zeros((1, 1), np.float32))
+def register(folder, example):
+    """The network of the package in a registry of its own; returns the address of that."""
     tracking = start_tracking(folder)
     logger = RunLogger(start_run(tracking, "served", {}, {}, "token"))
-    logger.call(log_model, folder / "model.onnx", example)
+    logger.call(log_model, FILE, example)
     print(register_model(logger.run_id, 0.5, "sky"), flush=True)
     tracking.stop()
     return tracking.uri
@@ -50,7 +46,7 @@ def faults(port, inputs):
     """What the server takes although it should not, or answers with anything but a refusal."""
     bad = {
         "no asymmetry": dict(images=inputs["images"]),
-        "images without colour": inputs | dict(images=[[[0, 1], [2, 3]]]),
+        "images without colour": inputs | dict(images=[[[0, 1], [2, 3]]] * 5),
         "words": inputs | dict(images="galaxy.jpg"),
     }
     statuses = {name: ask(port, each)[0] for name, each in bad.items()}
@@ -61,10 +57,10 @@ def faults(port, inputs):
 def main():
     """Register, serve, ask, compare."""
     argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
-    images = np.stack([simulate_galaxy(number, 1, number, 64).image for number in range(5)])
+    images = np.stack([simulate_galaxy(number, 1, number, 128).image for number in range(5)])
     inputs = dict(images=images, asymmetry=np.linspace(0, 0.4, 5, dtype=np.float32)[:, None])
     with tempfile.TemporaryDirectory() as folder:
-        uri, port = register(Path(folder).resolve()), free_port()
+        uri, port = register(Path(folder).resolve(), {name: values[:1] for name, values in inputs.items()}), free_port()
         words = [BIN / "mlflow", "models", "serve", "--model-uri", MODEL, "--env-manager", "local"]
         words += ["--host", "127.0.0.1", "--port", port, "--workers", 1]
         path = f"{BIN}{os.pathsep}{os.environ['PATH']}"  # mlflow starts uvicorn by its name
