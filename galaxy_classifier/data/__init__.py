@@ -12,6 +12,7 @@ import lazy_loader
 __getattr__, __dir__, __all__ = lazy_loader.attach(__name__, submod_attrs={
     "flux": ["stretch", "unstretch", "PIXEL_SCALE"],
     "images": ["read_image", "resize_image"],
+    "tables": ["read_table", "write_table"],
     "splits": ["close_pairs", "related_pairs", "stratified_split", "split_table", "galaxy10_split"],
     "store": ["Store", "StoreWriter", "save_splits"],
     "simulation": ["MORPHOLOGIES", "SimulatedGalaxy", "simulate_galaxy", "simulate_store"],

@@ -22,7 +22,7 @@ from urllib3.util import Retry
 from ..core import GalaxyError, atomic_path, printable, progress
 from .flux import PIXEL_SCALE
 from .images import read_rgb
-from .splits import check_coordinates
+from .tables import load_table
 
 # %% ../../nbs/01g_data.cutouts.ipynb #cell-007
 @dataclass(frozen=True)
@@ -122,13 +122,12 @@ def _save_cutout(
         _check_cutout(image, service.size, url)
 
 # %% ../../nbs/01g_data.cutouts.ipynb #cell-029
-def _check_positions(positions:pd.DataFrame):
-    "Raises `GalaxyError` unless each row has a position on the sky."
-    columns = ["ra", "dec"]
-    if not set(columns) <= set(positions) or not np.isfinite(positions[columns].to_numpy(float)).all():
-        raise GalaxyError(f"a table with the columns {list(positions)} given; "
-                          "expected ra and dec, in degrees, in each row.")
-    check_coordinates(positions["ra"], positions["dec"])
+def _read_positions(positions:str|Path|pd.DataFrame) -> pd.DataFrame: # with ra and dec in degrees
+    "A table with positions, see `load_table`. Raises `GalaxyError` unless each row has one."
+    table = load_table(positions, [("ra", "dec")])
+    unknown = ~np.isfinite(table[["ra", "dec"]].to_numpy(float)).all(1)
+    if not unknown.any(): return table
+    raise GalaxyError(f"row {unknown.argmax()} of the positions has none; expected ra and dec in each row.")
 
 # %% ../../nbs/01g_data.cutouts.ipynb #cell-032
 _MANY_FAILURES = 5 # in a row: something else is wrong
@@ -142,14 +141,14 @@ def _stopped(error:GalaxyError, files:list[Path], skip_bad:bool) -> GalaxyError:
 
 # %% ../../nbs/01g_data.cutouts.ipynb #cell-034
 def fetch_cutouts(
-    positions:pd.DataFrame, # ra, dec in degrees, and whatever else
+    positions:str|Path|pd.DataFrame, # a table with ra and dec, see `load_table`, and whatever else
     folder:str|Path, # of the images
     service:CutoutService=LEGACY_SURVEYS, # where to ask
     skip_bad:bool=False, # leave out positions without an image, instead of stopping
 ) -> pd.DataFrame: # the same rows (less those left out) and `path`, relative to the folder
     "Fetch a cutout for each position. Raises `GalaxyError` naming the position that cannot be had."
-    _check_positions(positions)
-    table = positions.assign(path=list(map(service.name_of, positions["ra"], positions["dec"])))
+    table = _read_positions(positions)
+    table = table.assign(path=list(map(service.name_of, table["ra"], table["dec"])))
     files, bad, failures_in_a_row = [Path(folder)/name for name in table["path"]], [], 0
     with _open_session(service) as session:
         for place, row in enumerate(progress(table.itertuples(), len(table), "fetch", "cutouts")):

@@ -7,6 +7,7 @@ __all__ = ['import_hdf5', 'import_images', 'import_arrays', 'find_overlap', 'des
 
 # %% ../../nbs/01h_data.importers.ipynb #cell-003
 import math
+import os
 import re
 import sys
 import zipfile
@@ -21,15 +22,12 @@ from typing import Literal
 import h5py
 import numpy as np
 import pandas as pd
-import pyarrow as pa
-import pyarrow.parquet as pq
 
 from ..core import GALAXY10_CLASSES, GalaxyError, printable, progress, reading_error
 from .cutouts import LEGACY_SURVEYS, CutoutService, fetch_cutouts
 from .download import GALAXY10, download_file
 from galaxy_classifier.data.images import (
     IMAGE_SUFFIXES,
-    find_band_files,
     find_images,
     read_image,
     report_others,
@@ -38,7 +36,7 @@ from galaxy_classifier.data.images import (
     scan_folder,
 )
 from .overlap import GalaxySet, compare_sets, describe_overlap
-from .splits import SHARED_SKY, check_coordinates, galaxy10_split, split_counts
+from .splits import SHARED_SKY, galaxy10_split, split_counts
 from galaxy_classifier.data.store import (
     FROM_TABLE,
     Store,
@@ -48,12 +46,10 @@ from galaxy_classifier.data.store import (
     check_class_names,
     check_replaceable,
     open_array,
-    position_column,
-    read_csv_text,
     save_splits,
     store_positions,
-    to_numbers,
 )
+from .tables import check_paths, load_table, position_column, to_numbers, to_positions
 
 # %% ../../nbs/01h_data.importers.ipynb #cell-008
 _MAX_CHUNK = 2**28 # bytes: what must be unpacked to read one number
@@ -166,14 +162,6 @@ def aligned_slices(
     for start in range(0, len(dataset), step): yield slice(start, min(start + step, len(dataset)))
 
 # %% ../../nbs/01h_data.importers.ipynb #cell-025
-def _check_catalog(name:str, catalog:pd.DataFrame) -> pd.DataFrame: # the same
-    "Raises `GalaxyError` naming the file when it has positions that are not on the sky."
-    if {"ra", "dec"} <= set(catalog):
-        try: check_coordinates(catalog["ra"], catalog["dec"])
-        except (GalaxyError, ValueError) as error: raise GalaxyError(f"{name}: {error}") from None
-    return catalog
-
-# %% ../../nbs/01h_data.importers.ipynb #cell-027
 def _read_column(file:h5py.File, key:str) -> np.ndarray:
     "All of a dataset. Raises `GalaxyError` when it is damaged."
     try: return file[key][:]
@@ -197,19 +185,32 @@ def _read_catalog(file:h5py.File, count:int) -> pd.DataFrame: # one row an image
                               "one for each image.")
         if is_column: columns[name] = _read_column(file, key)
         else: print(f"left out of the catalogue: {printable(key)}, which is no number for each image", file=sys.stderr)
-    return _check_catalog(file.filename, pd.DataFrame(columns, index=range(count)))
+    return to_positions(file.filename, pd.DataFrame(columns, index=range(count)))
 
-# %% ../../nbs/01h_data.importers.ipynb #cell-030
+# %% ../../nbs/01h_data.importers.ipynb #cell-028
+GALAXY10_SDSS_CLASSES = (
+    "Disk, Face-on, No Spiral", "Smooth, Completely round", "Smooth, in-between round", "Smooth, Cigar shaped",
+    "Disk, Edge-on, Rounded Bulge", "Disk, Edge-on, Boxy Bulge", "Disk, Edge-on, No Bulge",
+    "Disk, Face-on, Tight Spiral", "Disk, Face-on, Medium Spiral", "Disk, Face-on, Loose Spiral")
+_SDSS_COUNTS = 21_785, 25_753 # images of its two releases
+
+def known_classes(shape:tuple[int, ...]) -> Sequence[str]: # shape of the images
+    "The names of Galaxy10's classes: those of SDSS for the shape of its files, else those of DECaLS."
+    is_sdss = shape[1:] == (69, 69, 3) and shape[0] in _SDSS_COUNTS
+    return GALAXY10_SDSS_CLASSES if is_sdss else GALAXY10_CLASSES
+
+# %% ../../nbs/01h_data.importers.ipynb #cell-031
 def import_hdf5(
     path:str|Path, # a file in the layout of Galaxy10_DECals.h5, any N, any H = W
     store:str|Path, # the directory to make
-    classes:Sequence[str]=GALAXY10_CLASSES, # names, in label order
+    classes:Sequence[str]|None=None, # names, in label order; see `known_classes` if not given
     overwrite:bool=False, # replace a store that is there?
     **split, # seed, fractions, radius, test_conflicts: see `save_splits`
 ) -> Store:
     "Copy an HDF5 file into a store, in slices that follow its chunks, and split it 60 : 20 : 20."
     path = Path(path)
     with open_hdf5(path) as file:
+        classes = classes or known_classes(getattr(file.get("images"), "shape", ()))
         labels, images = check_hdf5(file, classes), file["images"]
         catalog = _read_catalog(file, len(labels))
         source = dict(kind="hdf5", file=path.name, bytes=path.stat().st_size)
@@ -223,7 +224,7 @@ def import_hdf5(
                     raise reading_error(f"{path}: images {rows.start} to {rows.stop}", error, "HDF5") from None
     return Store(store)
 
-# %% ../../nbs/01h_data.importers.ipynb #cell-035
+# %% ../../nbs/01h_data.importers.ipynb #cell-036
 def _number_classes(names:list[str]) -> tuple[list[str], np.ndarray]: # class names, labels (N,) int64
     "Class names and labels from the names of all images."
     galaxy10 = {name.casefold(): number for number, name in enumerate(GALAXY10_CLASSES)}
@@ -235,7 +236,7 @@ def _number_classes(names:list[str]) -> tuple[list[str], np.ndarray]: # class na
     classes = sorted(known, key=lambda name: (float(name), name)) if are_numbers else sorted(known)
     return classes, np.array([classes.index(name) for name in names], np.int64)
 
-# %% ../../nbs/01h_data.importers.ipynb #cell-038
+# %% ../../nbs/01h_data.importers.ipynb #cell-039
 def _folder_table(folder:Path) -> pd.DataFrame: # path (below the folder), label
     "Find images and the folders they lie in. Raises `GalaxyError` when there are none."
     if not folder.is_dir(): raise GalaxyError(f"{folder} is no directory; expected one with a folder for each class.")
@@ -252,106 +253,6 @@ def _folder_table(folder:Path) -> pd.DataFrame: # path (below the folder), label
     return pd.DataFrame(rows, columns=["path", "label"], dtype=object) # a name that is no UTF-8 is no text to pandas
 
 # %% ../../nbs/01h_data.importers.ipynb #cell-042
-_CELLS_PER_BYTE = 64 # of a table with a path or a position in each row; more are the same cell again and again
-_UNPACKED_PER_BYTE, _SMALL_TABLE = 1000, 2**26
-
-def _check_parquet(notes:pq.FileMetaData, size:int): # size of the file in bytes
-    "Raises `ValueError` for a table that claims far more than its file can hold, or takes it from elsewhere."
-    columns = [notes.row_group(group).column(number) for group in range(notes.num_row_groups)
-               for number in range(notes.num_columns)]
-    if any(column.file_path for column in columns): raise ValueError("its columns lie in other files")
-    nested = [column.path for column in notes.schema if column.max_repetition_level or column.path != column.name]
-    if nested: raise ValueError(f"its column {nested[0]!r} holds lists or parts, not one value for each row")
-    cells, unpacked = notes.num_rows*notes.num_columns, sum(column.total_uncompressed_size for column in columns)
-    if not 0 <= cells <= _CELLS_PER_BYTE*size + _SMALL_TABLE//100:
-        raise ValueError(f"it claims {cells:,} cells in {size:,} bytes")
-    if not 0 <= unpacked <= max(_SMALL_TABLE, _UNPACKED_PER_BYTE*size):
-        raise ValueError(f"it claims to unpack to {unpacked:,} bytes from {size:,}")
-
-# %% ../../nbs/01h_data.importers.ipynb #cell-044
-_WHOLE = {pa.int8(): "Int8", pa.int16(): "Int16", pa.int32(): "Int32", pa.int64(): "Int64", pa.uint8(): "UInt8",
-          pa.uint16(): "UInt16", pa.uint32(): "UInt32", pa.uint64(): "UInt64", pa.bool_(): "boolean"}
-
-def _read_parquet(path:Path) -> pd.DataFrame:
-    "Read Parquet; whole numbers stay whole beside empty cells. Raises `ValueError` for a table that cannot be."
-    notes = pq.read_metadata(path)
-    _check_parquet(notes, path.stat().st_size)
-    texts = [column.name for column in notes.schema if column.physical_type == "BYTE_ARRAY"]
-    with pq.ParquetFile(path, read_dictionary=texts) as file: table = file.read()
-    kinds = {kind: pd.api.types.pandas_dtype(name) for kind, name in _WHOLE.items()}
-    table = table.to_pandas(types_mapper=kinds.get, ignore_metadata=True)
-    text = [name for name, kind in table.dtypes.items() if isinstance(kind, pd.CategoricalDtype)]
-    return table.astype(dict.fromkeys(text, object))
-
-# %% ../../nbs/01h_data.importers.ipynb #cell-047
-_KNOWN_NAMES = "path", "label", "id", "ra", "dec"
-
-def with_known_names(
-    name:str|Path, # of the table, for messages
-    table:pd.DataFrame,
-) -> pd.DataFrame: # path, label, id, ra and dec in small letters
-    "Find the columns that mean something, whatever their case. Raises `GalaxyError` for one that comes twice."
-    meant = {column: str(column).strip().casefold() for column in table}
-    meant = {column: known for column, known in meant.items() if known in _KNOWN_NAMES}
-    twice = [known for known in _KNOWN_NAMES if list(meant.values()).count(known) > 1]
-    twice += list(table.columns[table.columns.duplicated()])
-    if twice: raise GalaxyError(f"{name} has the column {twice[0]} twice, in {list(table)}. Rename one.")
-    return table.rename(columns=meant)
-
-# %% ../../nbs/01h_data.importers.ipynb #cell-049
-def _read_any_table(path:Path) -> pd.DataFrame: # cells of CSV as text
-    "Read CSV or Parquet. Raises `GalaxyError` when it is neither."
-    try:
-        is_parquet = path.suffix.lower() in (".parquet", ".pq")
-        table = _read_parquet(path) if is_parquet else read_csv_text(path)
-    except GalaxyError: raise
-    except Exception as error: # pandas and Arrow raise what their depths raise
-        raise reading_error(path, error, "a table", "expected CSV or Parquet") from None
-    return with_known_names(path, table)
-
-# %% ../../nbs/01h_data.importers.ipynb #cell-051
-def load_table(
-    path:str|Path, # .csv or .parquet
-    wanted:list[tuple[str, ...]], # columns of which one set must be there
-) -> pd.DataFrame: # positions, if any, are on the sky
-    "Read a table. Raises `GalaxyError` when it cannot be read, is empty, or lacks columns."
-    path, expected = Path(path), ", or ".join(" and ".join(names) for names in wanted)
-    if not path.is_file():
-        raise GalaxyError(f"{path} does not exist; expected a CSV or Parquet table with the columns {expected}.")
-    table = _read_any_table(path)
-    if not any(set(names) <= set(table) for names in wanted) or not len(table):
-        raise GalaxyError(f"{path} has {len(table)} rows and the columns {list(table)}; expected {expected} "
-                          "(positions are there to fetch cutouts) and at least one row.")
-    numbers = {name: position_column(path, table, name) for name in ("ra", "dec") if name in table}
-    return _check_catalog(str(path), table.assign(**numbers))
-
-# %% ../../nbs/01h_data.importers.ipynb #cell-054
-def _path_fault(base:Path, file:str) -> str: # empty for an image below the folder `base`
-    "What is wrong with a path of a table."
-    try:
-        place = (base/file).resolve()
-        bands = find_band_files(place).values() if "*" in place.name else ()
-        is_outside = any(not each.resolve().is_relative_to(base) for each in (place, *bands))
-        is_there = bool(bands) or place.is_file()
-    except (OSError, ValueError, RuntimeError) as error: # too long, a NUL within, a link to itself
-        return f"cannot be found ({getattr(error, 'strerror', None) or error})"
-    if is_outside: return f"lies outside the folder of the images; expected paths below {base.name}/"
-    return "" if is_there else "does not exist"
-
-def check_paths(
-    name:str|Path, # of the table, for messages
-    table:pd.DataFrame, # with a column path
-    base:Path, # that the paths start from
-):
-    "Raises `GalaxyError` naming the first row whose image is missing or lies outside."
-    base = Path(base).resolve()
-    for row, file in enumerate(table["path"], 2):
-        if not isinstance(file, str):
-            raise GalaxyError(f"{name} row {row} has the path {file!r}; expected the name of an image.")
-        fault = _path_fault(base, file)
-        if fault: raise GalaxyError(f"{name} row {row}: {printable(file, 200)} {fault}.")
-
-# %% ../../nbs/01h_data.importers.ipynb #cell-056
 def _read_table(path:Path, base:Path, has_votes:bool=False) -> pd.DataFrame: # label and path, or label, ra and dec
     "Read a table of labelled images, whose paths start from `base`. Raises `GalaxyError` naming the first wrong row."
     places = ("path",), ("ra", "dec")
@@ -362,7 +263,7 @@ def _read_table(path:Path, base:Path, has_votes:bool=False) -> pd.DataFrame: # l
     if "path" in table: check_paths(path, table, base)
     return table.assign(label=table["label"].astype(str))
 
-# %% ../../nbs/01h_data.importers.ipynb #cell-059
+# %% ../../nbs/01h_data.importers.ipynb #cell-045
 def _labelled_images(
     source:Path, # a directory of class folders, or a table
     images:str|Path|None, # folder that a table's paths start from, or where cutouts go
@@ -378,7 +279,7 @@ def _labelled_images(
     folder = Path(images or source.with_name(f"{source.stem}_cutouts"))
     return fetch_cutouts(table, folder, service, skip_bad), folder
 
-# %% ../../nbs/01h_data.importers.ipynb #cell-062
+# %% ../../nbs/01h_data.importers.ipynb #cell-048
 def _copy_images(
     writer:StoreWriter, # of a store with a row for each file
     files:list[Path], # images
@@ -398,7 +299,7 @@ def _copy_images(
         kept.append(row)
     return kept, sizes, bad
 
-# %% ../../nbs/01h_data.importers.ipynb #cell-065
+# %% ../../nbs/01h_data.importers.ipynb #cell-051
 def read_votes(
     name:str|Path, # of the table, for messages
     table:pd.DataFrame, # one row a galaxy
@@ -420,7 +321,7 @@ def read_votes(
     try: return Votes(columns, values.astype(np.float32), groups)
     except GalaxyError as error: raise GalaxyError(f"{name}, counted from 0 behind its head: {error}") from None
 
-# %% ../../nbs/01h_data.importers.ipynb #cell-067
+# %% ../../nbs/01h_data.importers.ipynb #cell-053
 def import_images(
     source:str|Path, # a directory of class folders, or a table
     store:str|Path, # the directory to make
@@ -451,7 +352,7 @@ def import_images(
     report_resized(sizes, size)
     return Store(store)
 
-# %% ../../nbs/01h_data.importers.ipynb #cell-073
+# %% ../../nbs/01h_data.importers.ipynb #cell-059
 _MAX_ARCHIVE = 8_000_000_000 # bytes that an .npz may unpack to in memory
 _SMALL_ARCHIVE = 500_000_000 # bytes that any may
 
@@ -480,7 +381,7 @@ def _open_archive(path:Path) -> tuple[np.ndarray, np.ndarray]: # images, labels
     except Exception as error: # zipfile and numpy raise what their depths raise
         raise reading_error(path, error, "an archive", "expected an .npz with images and labels") from None
 
-# %% ../../nbs/01h_data.importers.ipynb #cell-075
+# %% ../../nbs/01h_data.importers.ipynb #cell-061
 def _open_arrays(images:Path, labels:str|Path|None) -> tuple[np.ndarray, np.ndarray]: # images, labels
     "Open arrays without unpickling. Raises `GalaxyError` when they are not there or not arrays."
     if images.suffix.lower() == ".npz": return _open_archive(images)
@@ -489,12 +390,12 @@ def _open_arrays(images:Path, labels:str|Path|None) -> tuple[np.ndarray, np.ndar
                           "or one .npz with images and labels.")
     return open_array(images), open_array(labels)
 
-# %% ../../nbs/01h_data.importers.ipynb #cell-077
+# %% ../../nbs/01h_data.importers.ipynb #cell-063
 def import_arrays(
     images:str|Path, # .npy (N,H,H,3) uint8, or .npz with images and labels
     store:str|Path, # the directory to make
     labels:str|Path|None=None, # .npy (N,) integers, for a .npy
-    classes:Sequence[str]=GALAXY10_CLASSES, # names, in label order
+    classes:Sequence[str]|None=None, # names, in label order; see `known_classes` if not given
     overwrite:bool=False, # replace a store that is there?
     **split, # see `save_splits`
 ) -> Store:
@@ -502,6 +403,7 @@ def import_arrays(
     path = Path(images)
     pixels, numbers = _open_arrays(path, labels)
     _check_pixels(str(path), pixels)
+    classes = classes or known_classes(pixels.shape)
     numbers = _check_labels(str(path), numbers, len(pixels), classes)
     source = dict(kind="arrays", name=path.name)
     with StoreWriter(store, len(pixels), pixels.shape[1], classes, source, overwrite, split) as writer:
@@ -509,14 +411,11 @@ def import_arrays(
             writer.write(start, pixels[start:start + 256], numbers[start:start + 256])
     return Store(store)
 
-# %% ../../nbs/01h_data.importers.ipynb #cell-080
+# %% ../../nbs/01h_data.importers.ipynb #cell-066
 def _table_set(path:Path) -> GalaxySet:
     "Positions and paths of a table. Raises `GalaxyError` when it has neither."
     if not path.is_file(): raise GalaxyError(f"{path} does not exist; expected a table, a folder, HDF5 or a store.")
-    table = _read_any_table(path)
-    if not ({"ra", "dec"} <= set(table) or "path" in table) or not len(table):
-        raise GalaxyError(f"{path} has {len(table)} rows and the columns {list(table)}; "
-                          "expected ra and dec in degrees, or path of images.")
+    table = load_table(path, [("ra", "dec"), ("path",)])
     paths = table["path"].tolist() if "path" in table else None
 
     def images():
@@ -526,7 +425,7 @@ def _table_set(path:Path) -> GalaxySet:
     positions = (position_column(path, table, name) for name in ("ra", "dec"))
     return GalaxySet(path.name, *positions, paths and images, paths)
 
-# %% ../../nbs/01h_data.importers.ipynb #cell-082
+# %% ../../nbs/01h_data.importers.ipynb #cell-068
 def _hdf5_images(path:Path) -> Iterator[np.ndarray]: # (H,H,3) uint8
     "Images of an HDF5 file, one after the other."
     with open_hdf5(path) as file:
@@ -542,7 +441,7 @@ def _hdf5_set(path:Path) -> GalaxySet:
     positions = (position_column(path, table, name) for name in ("ra", "dec"))
     return GalaxySet(path.name, *positions, lambda: _hdf5_images(path))
 
-# %% ../../nbs/01h_data.importers.ipynb #cell-084
+# %% ../../nbs/01h_data.importers.ipynb #cell-070
 def _store_images(store:Store) -> Iterator[np.ndarray]: # (H,H,3) uint8
     "Images of a store, one after the other."
     for _, images in store.slices(): yield from images
@@ -561,7 +460,7 @@ def _galaxy_set(path:str|Path) -> GalaxySet:
     return GalaxySet(path.name, unknown, unknown, lambda: (read_image(file, None) for file in files),
                      [str(file.relative_to(path)) for file in files])
 
-# %% ../../nbs/01h_data.importers.ipynb #cell-086
+# %% ../../nbs/01h_data.importers.ipynb #cell-072
 def find_overlap(
     first:str|Path, # a table with ra and dec (degrees) or path; a folder of images; HDF5; a store
     second:str|Path, # another
@@ -576,7 +475,7 @@ def find_overlap(
     print(describe_overlap(pairs, *sets), file=sys.stderr)
     return pairs
 
-# %% ../../nbs/01h_data.importers.ipynb #cell-089
+# %% ../../nbs/01h_data.importers.ipynb #cell-075
 def describe_store(
     store:Store, # with a split
 ) -> str: # some lines
@@ -594,7 +493,7 @@ def describe_store(
         lines.append(f"{split['conflicts']} pairs are one galaxy with two labels{where}")
     return "\n".join(lines)
 
-# %% ../../nbs/01h_data.importers.ipynb #cell-092
+# %% ../../nbs/01h_data.importers.ipynb #cell-078
 def _published_split(seed:int, radius:float, test_conflicts:bool) -> dict:
     "How to split the published file: by its table, or by other options."
     options = dict(seed=seed, radius=radius, test_conflicts=test_conflicts)
@@ -606,7 +505,7 @@ def _import_published(file:Path, store:Path, names:Sequence[str], overwrite:bool
     check_replaceable(store)
     return import_hdf5(download_file(GALAXY10, file), store, names, overwrite, **_published_split(**split))
 
-# %% ../../nbs/01h_data.importers.ipynb #cell-094
+# %% ../../nbs/01h_data.importers.ipynb #cell-080
 def _check_arguments(published:str|None, overlap:Sequence[Path], seed:int, workers:int, size:int, radius:float):
     "Raises `GalaxyError` for values that no source can take."
     if seed < 0 or workers < 1 or size < 8:
@@ -617,10 +516,16 @@ def _check_arguments(published:str|None, overlap:Sequence[Path], seed:int, worke
     if published not in (None, "galaxy10"):
         raise GalaxyError(f"no published data set {published!r} is known; expected galaxy10, or another source.")
 
-# %% ../../nbs/01h_data.importers.ipynb #cell-096
-def _class_names(words:str|None) -> Sequence[str]:
-    "Names from the command line, `early, late`. Raises `GalaxyError` for names that cannot be."
-    names = [name.strip() for name in words.split(",")] if words else GALAXY10_CLASSES
+# %% ../../nbs/01h_data.importers.ipynb #cell-082
+def _class_names(words:Sequence[str]) -> list[str]: # empty when none are given
+    "Names from the command line, or a file of them. Raises `GalaxyError` for names that cannot be."
+    words = [words] if isinstance(words, str) else list(words)
+    if len(words) == 1 and os.path.isfile(words[0]): # False for a name too long for a file
+        try: names = Path(words[0]).read_text("utf-8-sig").splitlines()
+        except (OSError, ValueError) as error: raise reading_error(words[0], error, "a list of names") from None
+        names = [name for name in names if name.strip()]
+    else: names = words[0].split(",") if len(words) == 1 else words
+    names = [name.strip() for name in names]
     check_class_names(names)
     return names
 
@@ -632,7 +537,7 @@ def _only_source(votes:Sequence[str]=(), **sources) -> str:
     raise GalaxyError(f"{len(given)} sources given ({', '.join(given) or 'none'}); expected one of galaxy10, --hdf5, "
                       "--folder, --table, --arrays, --simulate, --split-only, --overlap.")
 
-# %% ../../nbs/01h_data.importers.ipynb #cell-098
+# %% ../../nbs/01h_data.importers.ipynb #cell-086
 def _simulate(store:Path, count:int, size:int, seed:int=0, workers:int=2, overwrite:bool=False,
               magnification:float=1.) -> Store:
     "Simulate a store, see `simulate_store`."
@@ -646,15 +551,15 @@ def _split_again(store:Path, **split) -> Store:
     save_splits(made, **split)
     return made
 
-# %% ../../nbs/01h_data.importers.ipynb #cell-101
+# %% ../../nbs/01h_data.importers.ipynb #cell-089
 def galaxy_data(
     published:Literal["galaxy10"]=None, # galaxy10: fetch the published file, 2.5 GB, and import it
     /,
     store:Path=Path("data"), # directory of the store to make
     file:Path=Path("Galaxy10_DECals.h5"), # where the published file is or goes
     hdf5:Path|None=None, # source: a file in the layout of Galaxy10_DECals.h5
-    folder:Path|None=None, # source: a directory with a folder of images (JPEG, PNG, TIFF, FITS) for each class
-    table:Path|None=None, # source: CSV or Parquet, columns path and label, or ra, dec and label to fetch cutouts
+    folder:Path|None=None, # source: a directory with a folder of images (JPEG, PNG, TIFF, WebP, FITS) for each class
+    table:Path|None=None, # source: CSV, ECSV, FITS, VOTable, Parquet; path and label, or ra, dec, label for cutouts
     images:Path|None=None, # folder that paths of --table start from (default: its own), or of cutouts (TABLE_cutouts)
     votes:list[str]=(), # columns of --table: a word is one with fractions, a,b,c the counts for answers of a question
     layer:str=LEGACY_SURVEYS.layer, # data release of the Legacy Surveys that cutouts come from
@@ -663,7 +568,7 @@ def galaxy_data(
     simulate:int|None=None, # source: this many simulated galaxies
     magnification:float=1., # how many times larger than those of Galaxy10 the simulated galaxies are
     size:int=256, # side of the images in pixels, for --folder, --table and --simulate
-    classes:str|None=None, # comma-separated class names for --hdf5 and --arrays, if not Galaxy10's
+    classes:list[str]=(), # for --hdf5 and --arrays, if not Galaxy10's: a,b,c; or words "a" "b" "c"; or a file of lines
     seed:int=0, # of the split and of the simulation
     radius:float=SHARED_SKY, # arcseconds; images with closer centres stay on one side of the split
     test_conflicts:bool=False, # validate and test on galaxies with two contradicting labels too

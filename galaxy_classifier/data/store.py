@@ -42,6 +42,7 @@ from galaxy_classifier.core import (
 )
 from .images import resize_image
 from .splits import SHARED_SKY, connected_groups, contradicting, related_pairs, split_table
+from .tables import position_column, read_csv_text
 from ..jobs import Ledger
 
 # %% ../../nbs/01d_data.store.ipynb #cell-008
@@ -213,31 +214,6 @@ def counts(self:Store,
     return np.bincount(labels, minlength=len(self.classes))
 
 # %% ../../nbs/01d_data.store.ipynb #cell-042
-_MAX_COLUMNS = 10_000
-
-def read_csv_text(path:str|Path) -> pd.DataFrame: # text; NaN where a cell is empty
-    "Read CSV without guessing types. Raises `ValueError` for a table that cannot be, `OSError` for a file."
-    with open(path, encoding="utf-8-sig") as file: columns = 1 + file.readline(2**24).count(",")
-    if columns > _MAX_COLUMNS: raise ValueError(f"it has {columns:,} columns, more than {_MAX_COLUMNS:,}")
-    cells = pd.read_csv(path, header=None, dtype=str, keep_default_na=False, na_values=[""], compression=None,
-                        encoding="utf-8-sig")
-    names = ["" if pd.isna(name) else name for name in cells.iloc[0]]
-    twice = [name for name, count in Counter(names).items() if count > 1 and name]
-    if twice: raise ValueError(f"it has the column {twice[0]!r} twice")
-    return cells.iloc[1:].set_axis(names, axis=1).reset_index(drop=True)
-
-# %% ../../nbs/01d_data.store.ipynb #cell-044
-_UNKNOWN = "", "na", "n/a", "nan", "null", "none", "-", "--" # what a cell of numbers may hold for nothing
-
-def to_numbers(cells:pd.Series) -> tuple[np.ndarray, np.ndarray]: # (N,) float, NaN where unknown; (N,) bool, wrong
-    "Numbers of a column, and which of its cells hold something else."
-    if cells.dtype.kind in "bMm": return np.full(len(cells), np.nan), cells.notna().to_numpy(bool)
-    words = cells.astype(object).where(cells.notna(), "").astype(str).str.strip().str.casefold()
-    is_unknown = words.isin(_UNKNOWN).to_numpy(bool)
-    values = pd.to_numeric(words.where(~is_unknown), errors="coerce").to_numpy(float, na_value=np.nan)
-    return values, ~is_unknown & ~np.isfinite(values)
-
-# %% ../../nbs/01d_data.store.ipynb #cell-047
 _NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?|-+")
 
 def escape_cell(cell:object) -> object:
@@ -254,17 +230,7 @@ def write_csv(path:str|Path, table:pd.DataFrame, **options): # of `DataFrame.to_
     for number in texts: safe.isetitem(number, table.iloc[:, number].astype(object).map(escape_cell))
     safe.rename(columns=escape_cell).to_csv(path, **dict(index=False) | options)
 
-# %% ../../nbs/01d_data.store.ipynb #cell-050
-def position_column(name:str|Path, table:pd.DataFrame, column:str) -> np.ndarray: # (N,) float; NaN where unknown
-    "A column of a table in degrees. Raises `GalaxyError` naming the first row that holds something else."
-    if column not in table: return np.full(len(table), np.nan)
-    values, wrong = to_numbers(table[column])
-    if not wrong.any(): return values
-    row = int(wrong.argmax())
-    raise GalaxyError(f"{name} row {2 + row} has the {column} {table[column].iloc[row]!r}; "
-                      "expected a number of degrees.")
-
-# %% ../../nbs/01d_data.store.ipynb #cell-052
+# %% ../../nbs/01d_data.store.ipynb #cell-045
 def store_positions(store:Store) -> tuple[np.ndarray, np.ndarray]: # (N,) ra and dec, degrees; NaN where unknown
     "Positions from the catalogue. Raises `GalaxyError` when it has another number of rows, or no numbers there."
     path, unknown = store.path/"catalog.csv", np.full(len(store), np.nan)
@@ -275,13 +241,13 @@ def store_positions(store:Store) -> tuple[np.ndarray, np.ndarray]: # (N,) ra and
         raise GalaxyError(f"{path} has {len(catalog)} rows for {len(store)} images; make the store anew.")
     return tuple(position_column(path, catalog, name) for name in ("ra", "dec"))
 
-# %% ../../nbs/01d_data.store.ipynb #cell-054
+# %% ../../nbs/01d_data.store.ipynb #cell-047
 def _pairs_with_classes(store:Store, radius:float) -> pd.DataFrame:
     "Pairs of images of the same sky (see `related_pairs`), with both classes."
     pairs, names = related_pairs(*store_positions(store), store.slices(), radius), np.array(store.classes)[store.labels]
     return pairs.assign(first_class=names[pairs["first"]], second_class=names[pairs["second"]])
 
-# %% ../../nbs/01d_data.store.ipynb #cell-057
+# %% ../../nbs/01d_data.store.ipynb #cell-050
 @patch
 def update_manifest(self:Store,
     **entries, # anything JSON holds
@@ -290,7 +256,7 @@ def update_manifest(self:Store,
     self.manifest = {**self.manifest, **entries}
     save_json(self.path/"manifest.json", self.manifest)
 
-# %% ../../nbs/01d_data.store.ipynb #cell-060
+# %% ../../nbs/01d_data.store.ipynb #cell-053
 FROM_TABLE = "from a table" # how a store was split, in its manifest
 
 def _check_table(store:Store, pairs:pd.DataFrame, table:pd.DataFrame) -> str: # method, for the manifest
@@ -305,7 +271,7 @@ def _check_table(store:Store, pairs:pd.DataFrame, table:pd.DataFrame) -> str: # 
                           "give --seed 1 to split anew.")
     return FROM_TABLE
 
-# %% ../../nbs/01d_data.store.ipynb #cell-063
+# %% ../../nbs/01d_data.store.ipynb #cell-056
 def save_splits(
     store:Store, # to be split
     seed:int=0, # of the shuffle
@@ -332,7 +298,7 @@ def save_splits(
         grouped_images=int(sizes[sizes > 1].sum()), pairs=len(pairs),
         conflicts=len(contradicting(store.labels, pairs)), conflicts_tested=test_conflicts))
 
-# %% ../../nbs/01d_data.store.ipynb #cell-066
+# %% ../../nbs/01d_data.store.ipynb #cell-059
 @patch
 def manifest_hash(self:Store) -> str: # 16 hexadecimal digits
     "A short name for exactly this data, its splits and its preprocessing."
@@ -342,13 +308,13 @@ def manifest_hash(self:Store) -> str: # 16 hexadecimal digits
         if path.is_file(): digest.update(path.read_bytes())
     return digest.hexdigest()[:16]
 
-# %% ../../nbs/01d_data.store.ipynb #cell-069
+# %% ../../nbs/01d_data.store.ipynb #cell-062
 @patch(as_prop=True)
 def is_preprocessed(self:Store) -> bool:
     "Has preprocessing finished on this store?"
     return "preprocessing" in self.manifest
 
-# %% ../../nbs/01d_data.store.ipynb #cell-071
+# %% ../../nbs/01d_data.store.ipynb #cell-064
 @patch
 def _preprocessed_array(self:Store, name:str, shape:tuple, dtype:type) -> np.memmap:
     "An array that preprocessing makes. Raises `GalaxyError` when it is not there yet."
@@ -359,19 +325,19 @@ def _preprocessed_array(self:Store, name:str, shape:tuple, dtype:type) -> np.mem
     _check_array(self.path, name, array, shape, dtype)
     return array
 
-# %% ../../nbs/01d_data.store.ipynb #cell-072
+# %% ../../nbs/01d_data.store.ipynb #cell-065
 @patch(as_prop=True)
 def images_cleaned(self:Store) -> np.memmap:
     "The images without stars, (N,H,W,3) uint8."
     return self._preprocessed_array("images_cleaned", self.images.shape, np.uint8)
 
-# %% ../../nbs/01d_data.store.ipynb #cell-074
+# %% ../../nbs/01d_data.store.ipynb #cell-067
 @patch(as_prop=True)
 def asymmetries(self:Store) -> np.ndarray:
     "The asymmetry index of each image, (N,) float32."
     return np.array(self._preprocessed_array("asymmetries", (len(self),), np.float32))
 
-# %% ../../nbs/01d_data.store.ipynb #cell-078
+# %% ../../nbs/01d_data.store.ipynb #cell-071
 @patch(as_prop=True)
 def measurements(self:Store) -> np.ndarray:
     "What goes into a network beside each image, asymmetry first, (N,K) float32; zeros (N,1) before preprocessing."
@@ -380,7 +346,7 @@ def measurements(self:Store) -> np.ndarray:
     if count == 1: return self.asymmetries[:, None]
     return np.array(self._preprocessed_array("measurements", (len(self), count), np.float32))
 
-# %% ../../nbs/01d_data.store.ipynb #cell-081
+# %% ../../nbs/01d_data.store.ipynb #cell-074
 @patch(as_prop=True)
 def questions(self:Store) -> list[str]: # Q names
     "What was asked; nothing for a store without votes."
@@ -396,7 +362,7 @@ def votes(self:Store) -> Votes:
     _check_array(self.path, "targets", targets, (len(self), len(self.questions)), np.float32)
     return Votes(self.questions, np.array(targets), self.manifest["vote_groups"])
 
-# %% ../../nbs/01d_data.store.ipynb #cell-084
+# %% ../../nbs/01d_data.store.ipynb #cell-077
 _THUMBNAIL, _MOST_SHOWN = 64, 10 # pixels; thumbnails and classes
 
 def _thumbnails(store:Store) -> np.ndarray: # (64,64 × classes,3) uint8
@@ -404,7 +370,7 @@ def _thumbnails(store:Store) -> np.ndarray: # (64,64 × classes,3) uint8
     first = np.unique(store.labels, return_index=True)[1][:_MOST_SHOWN]
     return np.concatenate([resize_image(np.array(store.images[row]), _THUMBNAIL) for row in first], axis=1)
 
-# %% ../../nbs/01d_data.store.ipynb #cell-086
+# %% ../../nbs/01d_data.store.ipynb #cell-079
 def _describe_split(store:Store) -> str:
     try:
         return ", ".join(f"{name} {len(store.split(name)):,}" for name in _SPLITS)
@@ -416,7 +382,7 @@ def _describe_preprocessing(store:Store) -> str:
     entry = store.manifest["preprocessing"]
     return f"{entry.get('masked_share', 0):.2%} of the pixels replaced"
 
-# %% ../../nbs/01d_data.store.ipynb #cell-088
+# %% ../../nbs/01d_data.store.ipynb #cell-081
 def _describe(store:Store) -> dict[str, str]:
     "What there is to say about a store, in words."
     counts = [f"{name} {count:,}" for name, count in zip(store.classes, store.counts(), strict=True)]
@@ -426,7 +392,7 @@ def _describe(store:Store) -> dict[str, str]:
                 Classes=", ".join(counts[:_MOST_SHOWN] + others), **votes, Split=_describe_split(store),
                 Preprocessing=_describe_preprocessing(store))
 
-# %% ../../nbs/01d_data.store.ipynb #cell-090
+# %% ../../nbs/01d_data.store.ipynb #cell-083
 @patch
 def _repr_html_(self:Store) -> str:
     "A table of what the store holds, and an image of each class."
@@ -438,7 +404,7 @@ def _repr_html_(self:Store) -> str:
     source = f"data:image/jpeg;base64,{b64encode(file.getvalue()).decode()}"
     return f'<img src="{source}" alt="an image of each class"><table>{rows}</table>'
 
-# %% ../../nbs/01d_data.store.ipynb #cell-093
+# %% ../../nbs/01d_data.store.ipynb #cell-086
 def _lay_out(path:Path, folder:Path, count:int, size:int):
     "Make the arrays of a store in `folder`, later `path`. Raises `GalaxyError` when the disk is too small."
     needed, free = count*size**2*3, shutil.disk_usage(path.parent).free
@@ -450,7 +416,7 @@ def _lay_out(path:Path, folder:Path, count:int, size:int):
     preallocate(folder/"images.npy")
     np.lib.format.open_memmap(folder/"labels.npy", "w+", np.int64, (count,))
 
-# %% ../../nbs/01d_data.store.ipynb #cell-095
+# %% ../../nbs/01d_data.store.ipynb #cell-088
 def _check_vacant(path:Path, overwrite:bool):
     "Raises `GalaxyError` when there is something at `path` that must not be replaced."
     if path.exists() and not path.is_dir(): raise GalaxyError(f"{path} is a file; choose another --store.")
@@ -460,7 +426,7 @@ def _check_vacant(path:Path, overwrite:bool):
     if not overwrite:
         raise GalaxyError(f"{path} holds a store already; give --overwrite to replace it, or another --store.")
 
-# %% ../../nbs/01d_data.store.ipynb #cell-098
+# %% ../../nbs/01d_data.store.ipynb #cell-091
 def check_replaceable(path:str|Path):
     "Raises `GalaxyError` for a directory that cannot be made, or replaced by a rename."
     path = Path(path)
@@ -473,7 +439,7 @@ def check_replaceable(path:str|Path):
     elif not os.access(parent, os.W_OK|os.X_OK): reason = f"would lie in {parent}, which you may not write to"
     if reason: raise GalaxyError(f"{path} {reason}. Give another --store, such as a new directory within one of yours.")
 
-# %% ../../nbs/01d_data.store.ipynb #cell-100
+# %% ../../nbs/01d_data.store.ipynb #cell-093
 _MOST_NAME = 100 # characters: what a figure has room for
 
 def check_class_names(classes:list[str]):
@@ -486,7 +452,7 @@ def check_class_names(classes:list[str]):
     twice = [name for name, count in Counter(classes).items() if count > 1]
     if twice: raise GalaxyError(f"the class {twice[0]!r} is there twice. Give each name once.")
 
-# %% ../../nbs/01d_data.store.ipynb #cell-102
+# %% ../../nbs/01d_data.store.ipynb #cell-095
 class StoreWriter:
     "Fill a new store; it appears under its name only when the block ends without an error."
     def __init__(self,
@@ -511,7 +477,7 @@ class StoreWriter:
         self.ledger_path = self.folder/"ledger.jsonl"
 
 
-# %% ../../nbs/01d_data.store.ipynb #cell-104
+# %% ../../nbs/01d_data.store.ipynb #cell-097
 @patch
 def _put_back(self:StoreWriter):
     "Undo a replacement that was killed between its two renames."
@@ -519,7 +485,7 @@ def _put_back(self:StoreWriter):
     is_whole = (self.folder/"manifest.json").is_file() and not self.ledger_path.is_file()
     if is_whole and old.is_dir() and not self.path.exists(): old.replace(self.path)
 
-# %% ../../nbs/01d_data.store.ipynb #cell-105
+# %% ../../nbs/01d_data.store.ipynb #cell-098
 @patch
 def _begin(self:StoreWriter):
     "Resume what a killed process began for the same store, or begin."
@@ -540,13 +506,13 @@ def _begin(self:StoreWriter):
     self.done = left[0][0] if left else self.count # rows before this one are on the disk
     self._map()
 
-# %% ../../nbs/01d_data.store.ipynb #cell-106
+# %% ../../nbs/01d_data.store.ipynb #cell-099
 @patch
 def _map(self:StoreWriter):
     "Map the arrays anew: pages written through an older map would count as this process's memory until its end."
     self.images, self.labels = (np.load(self.folder/f"{name}.npy", mmap_mode="r+") for name in ("images", "labels"))
 
-# %% ../../nbs/01d_data.store.ipynb #cell-109
+# %% ../../nbs/01d_data.store.ipynb #cell-102
 @patch
 def _sync(self:StoreWriter):
     "Bring the rows that were written to the disk, then note them."
@@ -558,7 +524,7 @@ def _sync(self:StoreWriter):
     self._unsynced = []
     self._map()
 
-# %% ../../nbs/01d_data.store.ipynb #cell-110
+# %% ../../nbs/01d_data.store.ipynb #cell-103
 @patch
 def write(self:StoreWriter,
     start:int, # the first row; rows before `done` are there already
@@ -572,7 +538,7 @@ def write(self:StoreWriter,
     if stop > start: self._unsynced.append((start, stop))
     if sum(stop - start for start, stop in self._unsynced) >= _rows_at_once(self.size): self._sync()
 
-# %% ../../nbs/01d_data.store.ipynb #cell-113
+# %% ../../nbs/01d_data.store.ipynb #cell-106
 @patch
 def trim(self:StoreWriter,
     count:int, # rows to keep
@@ -589,7 +555,7 @@ def trim(self:StoreWriter,
     self.count = count
     self._map()
 
-# %% ../../nbs/01d_data.store.ipynb #cell-116
+# %% ../../nbs/01d_data.store.ipynb #cell-109
 @patch
 def _replace(self:StoreWriter):
     "Move the whole directory to its name, in place of an older store."
@@ -600,7 +566,7 @@ def _replace(self:StoreWriter):
     self.folder.replace(self.path)
     shutil.rmtree(old, ignore_errors=True)
 
-# %% ../../nbs/01d_data.store.ipynb #cell-117
+# %% ../../nbs/01d_data.store.ipynb #cell-110
 @patch
 def _publish(self:StoreWriter):
     "Write the manifest, split, and move the store to its name. Raises `GalaxyError` when it cannot be split."
@@ -618,7 +584,7 @@ def _publish(self:StoreWriter):
                           "the same command with another split resumes from them.") from None
     self._replace()
 
-# %% ../../nbs/01d_data.store.ipynb #cell-120
+# %% ../../nbs/01d_data.store.ipynb #cell-113
 @patch
 def __enter__(self:StoreWriter) -> StoreWriter:
     "Keep other writers away, and begin. Raises `GalaxyError` when another one is there or the disk is full."

@@ -26,6 +26,14 @@ from ..core import GalaxyError, atomic_path, lock_path, progress, save_json
 from ..data.cutouts import CutoutService
 from ..data.images import report_resized
 from ..data.store import Store
+from galaxy_classifier.data.tables import (
+    parquet_notes,
+    read_table,
+    table_format,
+    with_text,
+    with_types,
+    write_table,
+)
 from galaxy_classifier.inference.classifier import (
     CHUNK,
     Classifier,
@@ -75,7 +83,7 @@ def predict_rows(
 class PredictionJob:
     "Unfinished predictions, beside their output."
     def __init__(self,
-        output:Path, # CSV or Parquet
+        output:Path, # see `table_format`
         classifier:Classifier, # of the model
         images:str|Path|list[str|Path]|Store|pd.DataFrame, # see `list_images`
         service:CutoutService, # for positions
@@ -83,11 +91,12 @@ class PredictionJob:
         embeddings:bool=False, # write them too?
         limit:int|None=None, # only the first images of the list
         prior:Prior|None=None, # as trained if not given
+        **options, # keep_columns, pixel_scale: see `list_images`
     ):
         self.output, self.classifier, self.skip_bad, self.embeddings = output, classifier, skip_bad, embeddings
         self.prior = prior or classifier.prior()
         self.folder = output.absolute().with_name(f".{output.name}.part")
-        self._begin(images, output.with_name(f"{output.stem}_cutouts"), service, limit)
+        self._begin(images, output.with_name(f"{output.stem}_cutouts"), service, limit, **options)
         self.list = ImageList(self.folder)
 
     def __repr__(self):
@@ -96,12 +105,14 @@ class PredictionJob:
 
 # %% ../../nbs/07d_inference.catalogue.ipynb #cell-017
 @patch
-def _begin(self: PredictionJob, images: object, cutouts: Path, service: CutoutService, limit: int|None) -> None:
+def _begin(self: PredictionJob, images: object, cutouts: Path, service: CutoutService, limit: int|None,
+           **options) -> None:
     "Resume earlier work if it is the same, or begin."
     fresh = self.folder.with_name(f"{self.folder.name}.new")
     shutil.rmtree(fresh, ignore_errors=True)
     fresh.mkdir(parents=True)
-    try: listed = list_images(images, fresh, self.classifier.classes, cutouts, service, self.skip_bad, limit)
+    classes = self.classifier.classes
+    try: listed = list_images(images, fresh, classes, cutouts, service, self.skip_bad, limit, **options)
     except BaseException:
         shutil.rmtree(fresh)
         raise
@@ -145,21 +156,67 @@ def report(self: PredictionJob) -> None:
     report_resized(sides, self.classifier.image_size)
 
 # %% ../../nbs/07d_inference.catalogue.ipynb #cell-025
+_DESCRIPTIONS = {
+    "id": "name of the image, or the id of its row", "class": "most probable class",
+    "probability": "calibrated probability of that class", "asymmetry": "rotational asymmetry (Conselice 1997)",
+    "novelty": "above 1: farther from the training images than usual", "flags": "what is doubtful",
+    "prior": "proportions of the classes that are assumed"}
+
+def _describe(table: pd.DataFrame) -> dict[str, dict]: # column → its description
+    "What the columns of a prediction mean."
+    found = {name: text for name, text in _DESCRIPTIONS.items() if name in table}
+    found |= {name: f"calibrated probability of {name[2:]}" for name in table if str(name).startswith("p_")}
+    return {name: dict(description=text) for name, text in found.items()}
+
+def _beside(columns: pd.DataFrame, table: pd.DataFrame) -> pd.DataFrame:
+    "Columns of the input beside those of the prediction, row by row."
+    ours = {str(name).casefold() for name in table}
+    fresh = {name: "id" if small == "id" else f"{name}_input" for name in columns
+             if (small := str(name).strip().casefold()) in ours}
+    columns = columns.rename(columns=fresh).reset_index(drop=True)
+    return pd.concat([columns, table.drop(columns=list({"id"} & set(columns)))], axis=1)
+
+# %% ../../nbs/07d_inference.catalogue.ipynb #cell-027
+@patch
+def _columns(self: PredictionJob) -> pd.DataFrame|None:
+    "The columns of the input that are kept, as the format of the output takes them."
+    path = self.folder/"columns.parquet"
+    if not path.is_file(): return None
+    kept = pd.read_parquet(path)
+    return (with_text if table_format(self.output) == "csv" else with_types)(kept)
+
+@patch
+def _provenance(self: PredictionJob) -> dict[str, str]:
+    "Where the output comes from, in words of 8 letters at most, which FITS takes."
+    notes = self.classifier.notes
+    return dict(CREATOR="galaxy_classifier", MODEL=str(self.classifier.origin), MODELSUM=str(notes["digest"]),
+                PRIOR=self.prior.name, SOURCE=self.list.source)
+
+# %% ../../nbs/07d_inference.catalogue.ipynb #cell-029
 @patch
 def _tables(self: PredictionJob) -> Iterator[pd.DataFrame]:
-    "Tables of the pieces, in order."
-    for start, _ in sorted(self.ledger.results):
+    "Tables of the pieces, in order, beside the columns that are kept."
+    columns = self._columns()
+    for start, stop in sorted(self.ledger.results):
         table = pd.read_parquet(_piece_path(self.folder, start))
+        if not len(table): continue
+        if columns is not None:
+            present = np.isin(self.list.names(start, stop), table["id"])
+            table = _beside(columns.iloc[start:stop][present], table)
+        notes = columns.attrs if columns is not None else {}
+        table.attrs = dict(columns={**notes.get("columns", {}), **_describe(table)},
+                           meta={**notes.get("meta", {}), **self._provenance()})
         if self.embeddings: table.attrs["embedding_model"] = self.classifier.notes["digest"]
-        if len(table): yield table
+        yield table
 
+# %% ../../nbs/07d_inference.catalogue.ipynb #cell-030
 def _write_csv(path: Path, tables: Iterator[pd.DataFrame]) -> None:
     "Join tables into a CSV file."
     for number, table in enumerate(tables):
         table = table.drop(columns="embedding", errors="ignore")
         table.to_csv(path, index=False, mode="a" if number else "w", header=not number, float_format="%.6f")
 
-# %% ../../nbs/07d_inference.catalogue.ipynb #cell-027
+# %% ../../nbs/07d_inference.catalogue.ipynb #cell-032
 def _to_arrow(table: pd.DataFrame) -> pa.Table:
     "A table for Parquet, where all embeddings have one length; its attributes travel with it."
     if "embedding" not in table: return pa.Table.from_pandas(table, preserve_index=False)
@@ -173,11 +230,20 @@ def _write_parquet(path: Path, tables: Iterator[pd.DataFrame]) -> None:
     writer = None
     for table in tables:
         rows = _to_arrow(table)
+        rows = rows.replace_schema_metadata({**rows.schema.metadata, **parquet_notes(table)})
         writer = writer or pq.ParquetWriter(path, rows.schema)
         writer.write_table(rows)
     if writer: writer.close()
 
-# %% ../../nbs/07d_inference.catalogue.ipynb #cell-030
+# %% ../../nbs/07d_inference.catalogue.ipynb #cell-034
+def _write_others(path: Path, tables: Iterator[pd.DataFrame], form: str) -> None:
+    "Join tables in memory into a FITS, VOTable or ECSV file."
+    pieces = list(tables)
+    whole = pd.concat(pieces, ignore_index=True)
+    whole.attrs = pieces[0].attrs
+    write_table(path, whole, form)
+
+# %% ../../nbs/07d_inference.catalogue.ipynb #cell-037
 def embedding_paths(
     table:Path, # .csv
 ) -> tuple[Path, Path]: # of the array (N,D); of the note
@@ -191,7 +257,7 @@ def file_digest(
     "What a table is known by."
     with open(path, "rb") as file: return hashlib.file_digest(file, "sha256").hexdigest()
 
-# %% ../../nbs/07d_inference.catalogue.ipynb #cell-032
+# %% ../../nbs/07d_inference.catalogue.ipynb #cell-039
 @patch
 def _write_embeddings(self: PredictionJob, count: int, table: Path) -> None:
     "Write the embeddings of so many images, piece by piece, and the note that ties them to a table."
@@ -204,7 +270,7 @@ def _write_embeddings(self: PredictionJob, count: int, table: Path) -> None:
             file.write(rows.tobytes())
     save_json(note, dict(embedding_model=self.classifier.notes["digest"], table=file_digest(table)))
 
-# %% ../../nbs/07d_inference.catalogue.ipynb #cell-033
+# %% ../../nbs/07d_inference.catalogue.ipynb #cell-040
 @patch
 def join(self: PredictionJob) -> Counter: # images of each class
     "Write the output in one step. Raises `GalaxyError` when no image could be read."
@@ -214,26 +280,27 @@ def join(self: PredictionJob) -> Counter: # images of each class
     if not counts:
         shutil.rmtree(self.folder)
         raise GalaxyError(f"none of {len(self.list)} images could be read. Is {self.list.source} what you meant?")
-    is_csv = self.output.suffix.lower() == ".csv"
+    form = table_format(self.output)
+    write = dict(csv=_write_csv, parquet=_write_parquet).get(form, partial(_write_others, form=form))
     with atomic_path(self.output) as temporary: # which stands there when all else does
-        (_write_csv if is_csv else _write_parquet)(temporary, self._tables())
-        if is_csv and self.embeddings: self._write_embeddings(counts.total(), temporary)
+        write(temporary, self._tables())
+        if form == "csv" and self.embeddings: self._write_embeddings(counts.total(), temporary)
     return counts
 
-# %% ../../nbs/07d_inference.catalogue.ipynb #cell-036
+# %% ../../nbs/07d_inference.catalogue.ipynb #cell-043
 def _check_output(output: Path, workers: int, force: bool) -> None:
     "Raises `GalaxyError` for an output or a number of processes that cannot be."
-    if output.suffix.lower() not in (".csv", ".parquet", ".pq"):
-        raise GalaxyError(f"output {output} given. Give a name that ends in .csv or .parquet.")
+    if not table_format(output) or output.suffix.lower() in (".gz", ".fz"):
+        raise GalaxyError(f"output {output} given. Give a name that ends in .csv, .parquet, .ecsv, .fits or .vot.")
     if output.exists() and not force:
         raise GalaxyError(f"{output} exists already. Give --force to replace it, or another --output.")
     if workers < 1: raise GalaxyError(f"workers {workers} given. Give 1 or more.")
 
-# %% ../../nbs/07d_inference.catalogue.ipynb #cell-038
+# %% ../../nbs/07d_inference.catalogue.ipynb #cell-045
 def predict_catalogue(
     images:str|Path|list[str|Path]|Store|pd.DataFrame, # files, folders, globs; or one table, HDF5 file or store
     model:Classifier|str|Path|None, # from `load`, or see there
-    output:str|Path, # .csv or .parquet
+    output:str|Path, # .csv, .parquet, .ecsv, .fits or .vot
     skip_bad:bool=False, # leave out images that cannot be read
     workers:int=1, # processes
     scheduler:str|None=None, # tcp://host:port of a Dask cluster that works instead
@@ -242,6 +309,7 @@ def predict_catalogue(
     embeddings:bool=False, # a column of Parquet, or OUTPUT_embeddings.npy beside CSV
     limit:int|None=None, # only the first images of the list
     prior:str|Path|Mapping|pd.DataFrame="trained", # see `make_prior`
+    **options, # keep_columns, pixel_scale: see `list_images`
 ) -> Counter: # images of each class
     "Classify images into a table, or resume it. Raises `GalaxyError` before any work for what cannot be right."
     output = Path(output)
@@ -250,18 +318,19 @@ def predict_catalogue(
     prior = classifier.prior(prior)
     if embeddings: classifier.check_embeds()
     with lock_path(output):
-        job = PredictionJob(output, classifier, images, service or CutoutService(), skip_bad, embeddings, limit, prior)
+        service = service or CutoutService()
+        job = PredictionJob(output, classifier, images, service, skip_bad, embeddings, limit, prior, **options)
         job.run(workers, scheduler)
         counts = job.join()
         job.report()
         shutil.rmtree(job.folder)
     return counts
 
-# %% ../../nbs/07d_inference.catalogue.ipynb #cell-041
+# %% ../../nbs/07d_inference.catalogue.ipynb #cell-048
 def predict(
     images:str|Path|Store|pd.DataFrame|np.ndarray|Image.Image|list, # files, folders, globs, a table, a store, arrays
     model:Classifier|str|Path|None=None, # from `load`, or see there
-    output:str|Path|None=None, # .csv or .parquet; without, the table stays in memory
+    output:str|Path|None=None, # .csv, .parquet, .ecsv, .fits or .vot; without, the table stays in memory
     skip_bad:bool=False, # leave out images that cannot be read
     workers:int=1, # processes, with an output
     force:bool=False, # replace an output that is there?
@@ -275,10 +344,10 @@ def predict(
     if not all(isinstance(item, (str, Path, Store, pd.DataFrame)) for item in items):
         raise GalaxyError("images in memory cannot be resumed. Leave out output, and save the table that you get.")
     predict_catalogue(images, classifier, output, skip_bad, workers, force=force, limit=limit, prior=prior)
-    if Path(output).suffix.lower() != ".csv": return pd.read_parquet(output)
-    return pd.read_csv(output, keep_default_na=False)
+    if table_format(output) == "parquet": return pd.read_parquet(output)
+    return pd.read_csv(output, keep_default_na=False) if table_format(output) == "csv" else read_table(output)
 
-# %% ../../nbs/07d_inference.catalogue.ipynb #cell-047
+# %% ../../nbs/07d_inference.catalogue.ipynb #cell-054
 def _position_table(ra: float|None, dec: float|None, images: list) -> pd.DataFrame|None:
     "A table with one position; None for images. Raises `GalaxyError` for both, and for half a position."
     if (ra is None) != (dec is None) or (ra is not None and len(images)):
@@ -286,12 +355,12 @@ def _position_table(ra: float|None, dec: float|None, images: list) -> pd.DataFra
                           "Give images, or one position with both --ra and --dec.")
     return None if ra is None else pd.DataFrame(dict(id=[f"{ra:.6f}{dec:+.6f}"], ra=ra, dec=dec))
 
-# %% ../../nbs/07d_inference.catalogue.ipynb #cell-049
+# %% ../../nbs/07d_inference.catalogue.ipynb #cell-056
 def galaxy_predict(
     images:list[str]=(), # images, folders, a glob in quotes; or one table (path, or ra and dec), HDF5 file or store
     /,
     model:str=None, # model.onnx, a directory of galaxy-train, models:/NAME@ALIAS; the package's own if not given
-    output:Path=Path("classes.csv"), # the table to write, .csv or .parquet
+    output:Path=Path("classes.csv"), # the table to write: .csv, .parquet, .ecsv, .fits or .vot
     ra:float=None, # degrees; one position instead of images: its image is fetched
     dec:float=None, # degrees
     layer:str=CutoutService.layer, # data release that images at positions come from
@@ -302,13 +371,16 @@ def galaxy_predict(
     workers:int=None, # processes; as many as there are cores if not given
     scheduler:str=None, # tcp://host:port of a Dask cluster that works instead; it must see images, model and output
     embeddings:bool=False, # for galaxy-find: a column of Parquet, or OUTPUT_embeddings.npy beside CSV
+    keep_columns:bool=False, # write the other columns of a table too
+    pixel_scale:str=None, # arcsec/pixel of the images, or wcs for that of FITS: bring them to 0.262, at most 256 px
 ):
     "Classify images of galaxies: class, calibrated probabilities, asymmetry, flags. The same command resumes."
     position, workers = _position_table(ra, dec, images), cpu_count() if workers is None else workers
     classifier = load(model)
     print(f"model: {classifier.origin}; prior: {classifier.prior(prior).name}", flush=True)
     counts = predict_catalogue(images if position is None else position, classifier, output, skip_bad, workers,
-                               scheduler, force, CutoutService(layer=layer), embeddings, limit, prior)
+                               scheduler, force, CutoutService(layer=layer), embeddings, limit, prior,
+                               keep_columns=keep_columns, pixel_scale=pixel_scale)
     print(f"{output}: {counts.total()} images")
     for name, count in counts.most_common():
         print(f"{count:6d}  {name}")

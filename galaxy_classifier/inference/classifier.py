@@ -26,7 +26,7 @@ from PIL import Image
 
 from ..core import GalaxyError, progress
 from ..data.flux import CHANNEL_SUMS, channel_sum
-from ..data.images import resize_image
+from ..data.images import FilledImage, resize_image
 from ..data.store import Store
 from .inputs import open_images
 from .ncnn_backend import open_network
@@ -187,10 +187,11 @@ def image_flags(
     return ["saturated"] if _saturated_share(image, owner == 1, halvings) > SATURATED else []
 
 # %% ../../nbs/07c_inference.classifier.ipynb #cell-045
-def _all_flags(image: np.ndarray, novelty: float, side: int|None = None) -> list[str]:
+def _all_flags(image: np.ndarray, novelty: float, side: int|None = None, filled: bool = False) -> list[str]:
     "What is doubtful about the prediction for a prepared image; `side` in pixels is what it had when it was given."
     is_small = side is not None and side < SMALL*len(image)
-    return [*image_flags(image), *(["small"] if is_small else []), *(["unusual"] if novelty > 1 else [])]
+    about = dict(small=is_small, filled=filled, unusual=novelty > 1) # filled: borders without data
+    return [*image_flags(image), *(name for name, holds in about.items() if holds)]
 
 # %% ../../nbs/07c_inference.classifier.ipynb #cell-050
 def image_url(
@@ -248,8 +249,9 @@ def predict_one(self:Classifier,
     probabilities, novelty = self(prepared[None], measurements[None])
     series = pd.Series(prior(probabilities)[0], self.classes, name="probability")
     series = series.sort_values(ascending=False, kind="stable")
-    return Prediction(series.index[0], float(series.iloc[0]), series, measurements, float(novelty[0]),
-                      _all_flags(prepared, novelty[0], len(image)), prepared, prior.name)
+    flags = _all_flags(prepared, novelty[0], len(image), isinstance(image, FilledImage))
+    return Prediction(series.index[0], float(series.iloc[0]), series, measurements, float(novelty[0]), flags, prepared,
+                      prior.name)
 
 # %% ../../nbs/07c_inference.classifier.ipynb #cell-060
 CHUNK = 128 # images that are held at once
@@ -287,7 +289,7 @@ def classify_rows(
     prior:Prior|None=None, # from `Classifier.prior`; as trained if not given
 ) -> tuple[pd.DataFrame, list[str], Counter]: # the table; what was left out; sides in pixels
     "Classify some images. Raises `GalaxyError` for one that cannot be read."
-    names, prepared, measurements, left_out, sides = [], [], [], [], []
+    names, prepared, measurements, left_out, sides, filled = [], [], [], [], [], []
     for name, image in images:
         if isinstance(image, GalaxyError) and not skip_bad: raise GalaxyError(f"{image} Leave out with --skip-bad.")
         if isinstance(image, GalaxyError):
@@ -298,10 +300,11 @@ def classify_rows(
         prepared.append(ready)
         measurements.append(measured)
         sides.append(len(image))
+        filled.append(isinstance(image, FilledImage))
     if not names: return pd.DataFrame(), left_out, Counter()
     probabilities, novelty, *embedded = _run_batches(classifier, prepared, measurements, embeddings)
     prior = prior or classifier.prior()
-    flags = [_all_flags(*each) for each in zip(prepared, novelty, sides, strict=True)]
+    flags = [_all_flags(*each) for each in zip(prepared, novelty, sides, filled, strict=True)]
     if not classifier.predicts_votes: probabilities = prior(probabilities)
     table = _table(classifier.classes, names, measurements, flags, probabilities, novelty, prior.name)
     if classifier.predicts_votes: table = table.drop(columns=["class", "probability", "prior"])

@@ -19,9 +19,17 @@ from PIL import Image
 
 from ..core import GalaxyError, atomic_path, load_json, progress, save_json
 from ..data.cutouts import CutoutService, fetch_cutouts
-from ..data.images import IMAGE_SUFFIXES, find_band_files, find_images, read_image
-from ..data.importers import aligned_slices, check_paths, load_table, open_hdf5
+from galaxy_classifier.data.images import (
+    IMAGE_SUFFIXES,
+    find_band_files,
+    find_images,
+    is_image_name,
+    read_image,
+    to_scale,
+)
+from ..data.importers import aligned_slices, open_hdf5
 from ..data.store import Store, open_array
+from ..data.tables import check_paths, is_table, load_table, read_table, table_format
 
 # %% ../../nbs/07b_inference.inputs.ipynb #cell-009
 def _glob_root(pattern: Path) -> Path:
@@ -43,7 +51,7 @@ def _match_glob(pattern: Path) -> list[Path]:
         _check_exists(file)
         if not file.resolve().is_relative_to(root):
             raise GalaxyError(f"{file} leads out of {root}. Name the file itself if you mean it.")
-    return [file for file in files if file.suffix.lower() in IMAGE_SUFFIXES]
+    return [file for file in files if is_image_name(file)]
 
 # %% ../../nbs/07b_inference.inputs.ipynb #cell-014
 def _match(name: str|Path) -> list[Path]:
@@ -52,7 +60,7 @@ def _match(name: str|Path) -> list[Path]:
     is_glob = glob.has_magic(str(name)) and not path.is_file() and not find_band_files(path)
     if is_glob: return _match_glob(path)
     _check_exists(path)
-    if path.suffix.lower() not in IMAGE_SUFFIXES:
+    if not is_image_name(path):
         raise GalaxyError(f"{path} is no image. Give a name that ends in {', '.join(IMAGE_SUFFIXES)}.")
     return [path]
 
@@ -94,6 +102,7 @@ class ImageList:
         notes = load_json(self.folder/"images.json")
         self.kind, self.source, self.count = notes["kind"], notes["source"], notes["count"] # kind: files, hdf5 or store
         self.step, self.digest = notes["step"], notes["digest"] # rows that are read at once, identity of the list
+        self.pixel_scale = notes.get("pixel_scale") # arcsec/pixel, "wcs", or None
 
     def __len__(self): return self.count
     def __repr__(self): return f"ImageList({self.count} images from {self.source})"
@@ -104,7 +113,7 @@ def _finish_list(folder: Path, kind: str, source: str, count: int, step: int = 1
     if not count: raise GalaxyError(f"no images in {source}. Give files that end in {', '.join(IMAGE_SUFFIXES)}.")
     status = Path(source).stat() if kind == "hdf5" else None
     digest = [kind, source, count, *([status.st_size, status.st_mtime_ns] if status else [])]
-    for path in sorted(folder.glob("*.txt")):
+    for path in sorted([*folder.glob("*.txt"), *folder.glob("*.parquet")]):
         with open(path, "rb") as file:
             digest.append(hashlib.file_digest(file, "sha256").hexdigest())
     save_json(folder/"images.json", dict(kind=kind, source=source, count=count, step=step, digest=digest))
@@ -150,10 +159,12 @@ def read(self:ImageList,
     "Read some images one after the other. An error is handed on, since the image may have to be left out."
     names, stop = self.names(start, stop), min(stop, self.count)
     if self.kind in ("hdf5", "store"):
-        yield from zip(names, map(np.array, self._read_rows(start, stop)), strict=True)
+        images = map(np.array, self._read_rows(start, stop))
+        if self.pixel_scale: images = (to_scale(image, self.pixel_scale) for image in images)
+        yield from zip(names, images, strict=True)
         return
     for name, file in zip(names, self._lines("files", start, stop), strict=True):
-        try: yield name, read_image(file, None)
+        try: yield name, read_image(file, None, self.pixel_scale)
         except GalaxyError as error: yield name, error
 
 # %% ../../nbs/07b_inference.inputs.ipynb #cell-033
@@ -181,31 +192,33 @@ def _check_labels(name: str, labels: pd.Series, classes: list[str]) -> None:
                       f"but this model knows {', '.join(classes)}. Give another model, or leave the column out.")
 
 # %% ../../nbs/07b_inference.inputs.ipynb #cell-041
-def _check_columns(table: pd.DataFrame) -> None:
-    "Raises `GalaxyError` unless a table in memory says where its images are."
-    if len(table) and ("path" in table or {"ra", "dec"} <= set(table)): return
-    raise GalaxyError(f"a table with {len(table)} rows and the columns {list(table)} given. "
-                      "Give path, or ra and dec, and at least one row.")
-
 def _load_table(source: str|Path|pd.DataFrame) -> tuple[str, pd.DataFrame, Path]:
-    "Name of a table, its rows, and the folder that paths start from; the files are there."
-    if not isinstance(source, pd.DataFrame):
-        table = load_table(source, [("path",), ("ra", "dec")])
-        if "path" in table: check_paths(source, table, Path(source).parent)
-        return str(source), table, Path(source).parent
-    _check_columns(source)
-    for file in source.get("path", []): _check_exists(Path(str(file)))
-    return "the table", source, Path()
+    "Name of a table, its rows numbered, and the folder that paths start from; the files are there."
+    is_file = isinstance(source, (str, Path))
+    name, base = (str(source), Path(source).parent) if is_file else ("the table", Path())
+    table = load_table(source, [("path",), ("ra", "dec")]).reset_index(drop=True)
+    if is_file and "path" in table: check_paths(source, table, base)
+    if not is_file:
+        for file in table.get("path", []): _check_exists(Path(str(file)))
+    return name, table, base
 
-# %% ../../nbs/07b_inference.inputs.ipynb #cell-043
+# %% ../../nbs/07b_inference.inputs.ipynb #cell-044
+def _keep_columns(folder: Path, source: object, rows: pd.Index) -> None:
+    "Write down the columns of a table, as they are, for some of its rows."
+    table = read_table(source).reset_index(drop=True).loc[rows].reset_index(drop=True)
+    words = [name for name in table if table[name].dtype.kind not in "iufbcM"]
+    table.astype(dict.fromkeys(words, "string")).to_parquet(folder/"columns.parquet")
+
+# %% ../../nbs/07b_inference.inputs.ipynb #cell-046
 def _list_table(
-    source:str|Path|pd.DataFrame, # CSV or Parquet, or a table in memory
+    source:str|Path|pd.DataFrame, # see `read_table`
     folder:Path, # to write the list to
     classes:list[str], # of the model
     cutouts:Path, # where images at positions go
     service:CutoutService, # where they come from
     skip_bad:bool, # leave out positions without an image
     limit:int|None=None, # only the first rows
+    keep_columns:bool=False, # write down the columns of the table too?
 ) -> ImageList:
     "A list from a table. Raises `GalaxyError` naming the first wrong row."
     name, table, base = _load_table(source)
@@ -214,10 +227,11 @@ def _list_table(
     table = table.head(len(table) if limit is None else limit)
     if "path" not in table: table, base = fetch_cutouts(table, cutouts, service, skip_bad), cutouts
     if "id" in table: _write_lines(folder, "ids", table["id"].astype(str))
+    if keep_columns: _keep_columns(folder, source, table.index)
     files = (str((base/file).absolute()) for file in table["path"])
     return _finish_list(folder, "files", name, _write_lines(folder, "files", files))
 
-# %% ../../nbs/07b_inference.inputs.ipynb #cell-046
+# %% ../../nbs/07b_inference.inputs.ipynb #cell-049
 def _list_hdf5(path: Path, folder: Path, limit: int|None = None) -> ImageList:
     "A list of the rows of an HDF5 file. Raises `GalaxyError` unless it holds images."
     with open_hdf5(path) as file:
@@ -230,19 +244,60 @@ def _list_hdf5(path: Path, folder: Path, limit: int|None = None) -> ImageList:
         count = min(len(images), limit or len(images))
         return _finish_list(folder, "hdf5", str(path.absolute()), count, step)
 
-# %% ../../nbs/07b_inference.inputs.ipynb #cell-049
-def _kind(name: str|Path) -> str: # table, hdf5, store or files
-    "What a name stands for."
+# %% ../../nbs/07b_inference.inputs.ipynb #cell-052
+def _kind(name: str|Path, alone: bool = True) -> str: # table, hdf5, store or files
+    "What a name stands for; a FITS file among others is an image."
+    if not isinstance(name, (str, Path)): return "table"
     if (Path(name)/"manifest.json").is_file(): return "store"
-    suffixes = {".csv": "table", ".parquet": "table", ".pq": "table", ".h5": "hdf5", ".hdf5": "hdf5"}
-    return suffixes.get(Path(name).suffix.lower(), "files")
+    if Path(name).suffix.lower() in (".h5", ".hdf5"): return "hdf5"
+    is_known = is_table(name) if alone else table_format(name) not in ("", "fits")
+    return "table" if is_known else "files"
 
-# %% ../../nbs/07b_inference.inputs.ipynb #cell-051
+# %% ../../nbs/07b_inference.inputs.ipynb #cell-054
 def _check_limit(limit: int|None) -> None:
     "Raises `GalaxyError` for a limit below 1."
     if limit is not None and limit < 1: raise GalaxyError(f"limit {limit} given. Give 1 or more, or leave it out.")
 
-# %% ../../nbs/07b_inference.inputs.ipynb #cell-053
+# %% ../../nbs/07b_inference.inputs.ipynb #cell-056
+def _list_any(
+    images:str|Path|list[str|Path]|Store|pd.DataFrame, # files, folders, globs; or one table, HDF5 file or store
+    folder:Path, # to write the list to
+    classes:list[str], # of the model
+    cutouts:Path, # where images at positions go
+    service:CutoutService, # where they come from
+    skip_bad:bool, # leave out positions without an image
+    limit:int|None, # only the first images of the list
+    keep_columns:bool, # write down the columns of a table too?
+) -> ImageList:
+    "A numbered list of images on disk. Raises `GalaxyError` for what is no image."
+    if isinstance(images, Store): images = images.path
+    names = list(images) if isinstance(images, (list, tuple)) else [images]
+    if not names: raise GalaxyError("no images given. Give files, folders, a glob in quotes, a table, HDF5 or a store.")
+    kinds = {_kind(name, alone=len(names) == 1) for name in names}
+    if keep_columns and kinds != {"table"}: raise GalaxyError("no table given, so there are no columns to keep.")
+    if kinds == {"files"}: return _list_files(names, folder, limit)
+    if len(names) > 1: raise GalaxyError(f"{len(names)} inputs given. Give a table, HDF5 file or store by itself.")
+    if kinds == {"hdf5"}: return _list_hdf5(Path(names[0]), folder, limit)
+    if kinds == {"table"}:
+        return _list_table(names[0], folder, classes, cutouts, service, skip_bad, limit, keep_columns)
+    count = len(Store(names[0]))
+    return _finish_list(folder, "store", str(Path(names[0]).absolute()), min(count, limit or count))
+
+# %% ../../nbs/07b_inference.inputs.ipynb #cell-058
+def _set_scale(listed: ImageList, pixel_scale: str|float|None) -> ImageList:
+    "Note the pixel scale of the images of a list. Raises `GalaxyError` for one that cannot be."
+    if pixel_scale is None: return listed
+    try: scale = "wcs" if str(pixel_scale).lower() == "wcs" else float(pixel_scale)
+    except ValueError: scale = 0.
+    if scale != "wcs" and not 0 < scale < 60:
+        raise GalaxyError(f"pixel scale {pixel_scale} given. Give arcseconds in a pixel, such as 0.4, or wcs for FITS.")
+    if scale == "wcs" and listed.kind != "files":
+        raise GalaxyError(f"{listed.source} has no WCS. Give the pixel scale in arcseconds.")
+    notes = load_json(listed.folder/"images.json")
+    save_json(listed.folder/"images.json", notes | dict(pixel_scale=scale, digest=[*notes["digest"], f"scale {scale}"]))
+    return ImageList(listed.folder)
+
+# %% ../../nbs/07b_inference.inputs.ipynb #cell-060
 def list_images(
     images:str|Path|list[str|Path]|Store|pd.DataFrame, # files, folders, globs; or one table, HDF5 file or store
     folder:Path, # to write the list to
@@ -251,22 +306,16 @@ def list_images(
     service:CutoutService|None=None, # where they come from; the Legacy Surveys' viewer if not given
     skip_bad:bool=False, # leave out positions without an image
     limit:int|None=None, # only the first images of the list
+    keep_columns:bool=False, # write down the columns of a table too?
+    pixel_scale:str|float|None=None, # arcsec/pixel, or "wcs": bring images to the pixels of Galaxy10
 ) -> ImageList:
     "A numbered list of images on disk. Raises `GalaxyError` for what is no image."
     _check_limit(limit)
-    if isinstance(images, Store): images = images.path
-    names = [images] if isinstance(images, (str, Path, pd.DataFrame)) else list(images)
-    if not names: raise GalaxyError("no images given. Give files, folders, a glob in quotes, a table, HDF5 or a store.")
-    kinds = {"table" if isinstance(name, pd.DataFrame) else _kind(name) for name in names}
-    if kinds == {"files"}: return _list_files(names, folder, limit)
-    if len(names) > 1: raise GalaxyError(f"{len(names)} inputs given. Give a table, HDF5 file or store by itself.")
-    if kinds == {"hdf5"}: return _list_hdf5(Path(names[0]), folder, limit)
     service = service or CutoutService()
-    if kinds == {"table"}: return _list_table(names[0], folder, classes, cutouts, service, skip_bad, limit)
-    count = len(Store(names[0]))
-    return _finish_list(folder, "store", str(Path(names[0]).absolute()), min(count, limit or count))
+    listed = _list_any(images, folder, classes, cutouts, service, skip_bad, limit, keep_columns)
+    return _set_scale(listed, pixel_scale)
 
-# %% ../../nbs/07b_inference.inputs.ipynb #cell-056
+# %% ../../nbs/07b_inference.inputs.ipynb #cell-063
 def _to_square(image: np.ndarray|Image.Image) -> np.ndarray: # (H,H,3) uint8
     "The central square of an image in memory. Raises `GalaxyError` for another kind of array."
     if isinstance(image, Image.Image):
@@ -279,7 +328,7 @@ def _to_square(image: np.ndarray|Image.Image) -> np.ndarray: # (H,H,3) uint8
     top, left = ((length - side)//2 for length in image.shape[:2])
     return image[top:top + side, left:left + side]
 
-# %% ../../nbs/07b_inference.inputs.ipynb #cell-059
+# %% ../../nbs/07b_inference.inputs.ipynb #cell-066
 class MemoryImages:
     "Images in memory by number."
     step = 1
@@ -304,7 +353,7 @@ class MemoryImages:
             try: yield str(row), _to_square(self.images[row])
             except GalaxyError as error: yield str(row), GalaxyError(f"image {row} cannot be used: {error}")
 
-# %% ../../nbs/07b_inference.inputs.ipynb #cell-062
+# %% ../../nbs/07b_inference.inputs.ipynb #cell-069
 def open_images(
     images:str|Path|Store|pd.DataFrame|np.ndarray|Image.Image|list, # see `list_images` and `MemoryImages`
     folder:Path, # to write a list to
