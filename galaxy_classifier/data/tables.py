@@ -399,11 +399,15 @@ def _guess_type(cells:pd.Series) -> pd.Series: # of text
     return cells.astype("string")
 
 # %% ../../nbs/01j_data.tables.ipynb #cell-061
+def text_columns(table:pd.DataFrame) -> list[str]:
+    "The columns that hold neither numbers, truth values and times, nor arrays."
+    others = [name for name in table if table[name].dtype.kind not in "iufbcM"]
+    return [name for name in others if not (len(table) and isinstance(table[name].iloc[0], np.ndarray))]
+
 def with_types(table:pd.DataFrame) -> pd.DataFrame:
     "A table whose columns have a type each, for formats that have types."
     guess = _guess_type if table.attrs.get("is_text") else (lambda cells: cells.astype("string"))
-    made = {name: guess(table[name]) for name in table if table[name].dtype.kind not in "iufbcM"}
-    return table.assign(**made)
+    return table.assign(**{name: guess(table[name]) for name in text_columns(table)})
 
 # %% ../../nbs/01j_data.tables.ipynb #cell-062
 def with_text(table:pd.DataFrame) -> pd.DataFrame:
@@ -514,8 +518,7 @@ def parquet_notes(table:pd.DataFrame) -> dict[bytes, bytes]: # for the schema of
     "Units, descriptions and lengths of text, as astropy notes them in Parquet."
     from astropy.table import meta
     text = "\n".join(meta.get_yaml_from_table(to_astropy(table.head(0), "ascii.ecsv")))
-    lengths = {name: table[name].dropna().astype(str).str.len().max() for name in table
-               if table[name].dtype.kind not in "iufbcM"}
+    lengths = {name: table[name].dropna().astype(str).str.len().max() for name in text_columns(table)}
     return {_YAML: text.encode(), **{f"table::len::{name}".encode(): str(max(4, int(np.nan_to_num(length)))).encode()
                                      for name, length in lengths.items()}}
 
