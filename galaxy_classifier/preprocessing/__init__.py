@@ -8,7 +8,7 @@ __all__ = []
 # %% ../../nbs/02_preprocessing.ipynb #cell-003
 import lazy_loader
 
-# %% ../../nbs/02_preprocessing.ipynb #cell-010
+# %% ../../nbs/02_preprocessing.ipynb #cell-028
 __getattr__, __dir__, __all__ = lazy_loader.attach(__name__, submod_attrs={
     "photometry": ["measure_galaxy", "measure_images"],
     "morphology": ["MEASUREMENTS", "ASYMMETRIES", "conselice1997", "measure_morphology"],
