@@ -8,7 +8,7 @@ __all__ = []
 # %% ../../nbs/01_data.ipynb #cell-003
 import lazy_loader
 
-# %% ../../nbs/01_data.ipynb #cell-012
+# %% ../../nbs/01_data.ipynb #cell-027
 __getattr__, __dir__, __all__ = lazy_loader.attach(__name__, submod_attrs={
     "flux": ["stretch", "unstretch", "PIXEL_SCALE"],
     "images": ["read_image", "resize_image"],
