@@ -138,13 +138,14 @@ def from_astropy(name:str|Path, table) -> pd.DataFrame: # name: for messages; at
 
 # %% ../../nbs/01j_data.tables.ipynb #cell-024
 _STREAM = re.compile(rb"<(?:[\w.-]+:)?STREAM((?:\s+[\w:.-]+\s*=\s*(?:\"[^\"]*\"|'[^']*'))*)", re.I)
+_PLAIN = b"utf-8", b"us-ascii", b"ascii", b"iso-8859-1", b"latin-1" # a tag looks the same in these
 _CLAIM = re.compile(rb"\b(nrows|arraysize)\s*=\s*[\"']([\dx*]+)[\"']", re.I)
 
 def _check_votable(path:Path):
     "Raises `ValueError` for a VOTable that leads elsewhere or claims more than it holds."
     content = path.read_bytes()
     encoding = re.match(rb"\s*<\?xml[^>]*encoding\s*=\s*[\"']([\w-]+)", content)
-    is_plain = b"\0" not in content and (encoding is None or encoding[1].lower() in (b"utf-8", b"us-ascii", b"ascii"))
+    is_plain = b"\0" not in content and (encoding is None or encoding[1].lower() in _PLAIN)
     if not is_plain: raise ValueError("it is not in UTF-8")
     if b"<!ENTITY" in content: raise ValueError("it defines entities")
     if any(b"href" in stream[1].lower() for stream in _STREAM.finditer(content)):

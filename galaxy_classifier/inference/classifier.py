@@ -107,7 +107,7 @@ def prepare(self:Classifier,
     image:np.ndarray, # (H,H,3) uint8
 ) -> tuple[np.ndarray, np.ndarray]: # (image_size,image_size,3) uint8 for the network; (K,) float32, asymmetry first
     "Resize, remove stars and measure, as in training."
-    image = resize_image(image, self.image_size)
+    image = resize_image(np.asarray(image), self.image_size)
     done = preprocess_image(image, self.parameters)
     return done.image if self.cleaned else image, done.measurements
 

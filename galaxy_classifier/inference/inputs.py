@@ -206,6 +206,7 @@ def _load_table(source: str|Path|pd.DataFrame) -> tuple[str, pd.DataFrame, Path]
 def _keep_columns(folder: Path, source: object, rows: pd.Index) -> None:
     "Write down the columns of a table, as they are, for some of its rows."
     table = read_table(source).reset_index(drop=True).loc[rows].reset_index(drop=True)
+    table.attrs = {key: table.attrs[key] for key in ("columns", "meta", "is_text") if key in table.attrs}
     words = [name for name in table if table[name].dtype.kind not in "iufbcM"]
     table.astype(dict.fromkeys(words, "string")).to_parquet(folder/"columns.parquet")
 
