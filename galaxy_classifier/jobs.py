@@ -7,10 +7,13 @@ __all__ = ['Ledger', 'run_chunks']
 
 # %% ../nbs/00a_jobs.ipynb #cell-003
 import errno
+import hashlib
 import json
 import os
+import re
+import tempfile
 from collections.abc import Callable, Hashable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +21,12 @@ from fastcore.basics import patch
 from joblib import Parallel, delayed, parallel_config
 from joblib.externals.loky.process_executor import TerminatedWorkerError
 
-from .core import GalaxyError, atomic_path
+from .core import GalaxyError, atomic_path, lock_path, printable
+
+try:
+    import fcntl
+except ImportError: # Windows
+    fcntl = None
 
 # %% ../nbs/00a_jobs.ipynb #cell-006
 def _read_line(line:str) -> object:
@@ -111,6 +119,164 @@ def boot_id() -> str:
     return path.read_text().strip() if path.is_file() else ""
 
 # %% ../nbs/00a_jobs.ipynb #cell-031
+def file_state(
+    path:str|Path, # a file
+) -> list[int]: # nothing where there is none
+    "Size, times and number of a file: at least one of them changes when it is written to or replaced."
+    try: status = os.stat(path)
+    except OSError: return []
+    return [status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino]
+
+# %% ../nbs/00a_jobs.ipynb #cell-034
+_BLOCKS, _BLOCK = 64, 2**12 # how many, and bytes of each
+
+def content_sample(
+    path:str|Path, # a file
+) -> str: # 16 hexadecimal digits
+    "A short name for the content of a file: all of it up to 256 KiB, else 64 pieces of 4 KiB from all over it."
+    size = os.path.getsize(path)
+    digest = hashlib.blake2b(str(size).encode(), digest_size=8)
+    with open(path, "rb") as file:
+        for place in np.linspace(0, max(size - _BLOCK, 0), _BLOCKS).astype(int).tolist():
+            file.seek(place)
+            digest.update(file.read(_BLOCK))
+    return digest.hexdigest()
+
+def file_version(path:str|Path) -> list: # of anything JSON holds, for a plan
+    "State and content of a file that a long task reads."
+    return [*file_state(path), content_sample(path)]
+
+# %% ../nbs/00a_jobs.ipynb #cell-037
+def files_state(
+    paths:Iterable[str|Path], # in order
+) -> str: # 16 hexadecimal digits
+    "A short name for the states of some files."
+    digest = hashlib.blake2b(digest_size=8)
+    for path in paths: digest.update(json.dumps(file_state(path)).encode())
+    return digest.hexdigest()
+
+# %% ../nbs/00a_jobs.ipynb #cell-040
+@patch
+def forget_changed(self:Ledger,
+    state_of:Callable[[Hashable], str], # of a key: the state of its inputs now; held as `inputs` of its result
+) -> list[Hashable]: # what was forgotten
+    "Forget the pieces whose inputs have changed."
+    changed = [key for key, held in self.results.items() if (held or {}).get("inputs") != state_of(key)]
+    if not changed: return []
+    self.results = {key: held for key, held in self.results.items() if key not in set(changed)}
+    with atomic_path(self.path) as temporary:
+        lines = [json.dumps(self.plan), *(json.dumps([key, held]) for key, held in self.results.items())]
+        temporary.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return changed
+
+# %% ../nbs/00a_jobs.ipynb #cell-043
+@patch
+def say_differences(self:Ledger,
+    name:str|Path, # of the task
+    say:Callable[[str], None], # what takes the line
+):
+    "Say that work begins anew because of what has changed, if there was any."
+    if self.differs: say(f"{printable(name)}: begun anew, since its {', '.join(self.differs)} changed")
+
+# %% ../nbs/00a_jobs.ipynb #cell-046
+def _command(number:str) -> str: # empty where the system does not tell
+    "The command of a process, as a person would know it."
+    try: words = Path(f"/proc/{number}/cmdline").read_text(errors="replace").split("\0")
+    except OSError: return ""
+    shown = " ".join(Path(word).name if word.startswith("/") else word for word in words)
+    return printable(" ".join(shown.split()), 60)
+
+def _holders(handle:int) -> str:
+    "The processes that hold an open file, in words."
+    status = os.fstat(handle)
+    place = f"{os.major(status.st_dev):02x}:{os.minor(status.st_dev):02x}:{status.st_ino}"
+    try: locks = [line.split() for line in Path("/proc/locks").read_text().splitlines() if "->" not in line]
+    except OSError: locks = []
+    numbers = {words[4] for words in locks if words[1] == "FLOCK" and words[5] == place and words[4].isdigit()}
+    named = [f"process {number} ({_command(number) or 'unknown'})" for number in sorted(numbers - {"0"}, key=int)]
+    return ", ".join(named[:3]) or "another process"
+
+# %% ../nbs/00a_jobs.ipynb #cell-048
+@contextmanager
+def hold_file(
+    path:str|Path, # a file that is there
+    name:str|Path, # of what it belongs to, for the message
+    alone:bool=False, # to write; else with other readers
+) -> Iterator[None]:
+    "Hold a file while the block runs. Raises `GalaxyError` naming the processes that stand against it."
+    handle = os.open(path, os.O_RDWR if alone and os.access(path, os.W_OK) else os.O_RDONLY)
+    try:
+        # A file system that knows no locks lets everybody in.
+        with suppress(OSError) if fcntl else suppress(AttributeError):
+            try: fcntl.flock(handle, (fcntl.LOCK_EX if alone else fcntl.LOCK_SH)|fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise GalaxyError(f"{name} is being {'read or written' if alone else 'written'} by {_holders(handle)}. "
+                                  "Wait until that has ended.") from None
+        try: yield
+        finally:
+            with suppress(OSError, AttributeError): fcntl.flock(handle, fcntl.LOCK_UN) # also for children of this one
+    finally: os.close(handle)
+
+# %% ../nbs/00a_jobs.ipynb #cell-051
+def is_mount(
+    path:str|Path, # a file or directory
+) -> bool:
+    "Does another file system, or another part of this one, begin here?"
+    if os.path.ismount(path): return True
+    try: lines = os.fsdecode(Path("/proc/self/mountinfo").read_bytes()).splitlines()
+    except OSError: return False
+    points = {re.sub(r"\\([0-7]{3})", lambda code: chr(int(code[1], 8)), line.split(" ")[4]) for line in lines}
+    return os.path.abspath(path) in points or os.path.realpath(path) in points
+
+# %% ../nbs/00a_jobs.ipynb #cell-053
+def unwritable_reason(
+    path:str|Path, # what is to be made
+) -> str: # empty if it can be
+    "Why nothing can be made at a path. It is tried, since a server of files may refuse what the system allows."
+    path = Path(os.path.abspath(path))
+    parent = next(each for each in path.parents if os.path.lexists(each))
+    if not parent.is_dir(): return f"would lie in {parent}, which is {'no folder' if parent.is_symlink() else 'a file'}"
+    if not os.access(parent, os.W_OK|os.X_OK): return f"would lie in {parent}, which you may not write to"
+    try:
+        with tempfile.TemporaryFile(dir=parent): os.path.getsize(parent)
+        for part in path.relative_to(parent).parts: # the longest name that is made on the way
+            with suppress(FileNotFoundError): os.lstat(parent/f".{part}.{os.getpid()}.holder")
+    except OSError as error: return f"cannot be made in {parent} ({os.strerror(error.errno)})"
+    return ""
+
+# %% ../nbs/00a_jobs.ipynb #cell-055
+def check_output_file(
+    path:str|Path, # to be written at the end of some work
+    option:str="--output", # that gave it, for the message
+):
+    "Raises `GalaxyError` for a file that cannot be put there; nothing is left behind."
+    path = Path(path)
+    if not path.name or path.is_dir(): reason = "is a directory"
+    elif path.exists() and is_mount(path): reason = "is mounted by itself, so it cannot be replaced"
+    else: reason = unwritable_reason(path)
+    if reason: raise GalaxyError(f"{path} {reason}. Give another {option}.")
+
+# %% ../nbs/00a_jobs.ipynb #cell-058
+def check_output_folder(
+    path:str|Path, # to be filled, and made if it is missing
+    option:str="--output", # that gave it, for the message
+):
+    "Raises `GalaxyError` for a folder that cannot be filled; nothing is left behind."
+    path = Path(path)
+    if path.exists() and not path.is_dir(): reason = "is a file"
+    elif path.is_symlink() and not path.exists(): reason = "is a link to nothing"
+    elif path.is_dir(): reason = "may not be written to" if unwritable_reason(path/"file") else ""
+    else: reason = unwritable_reason(path)
+    if reason: raise GalaxyError(f"{path} {reason}. Give another {option}.")
+
+def lock_folder(path:str|Path) -> AbstractContextManager:
+    "A lock on a folder, see `lock_path`; within it where nothing can be made beside it, or that is another disk."
+    path = Path(path)
+    is_unnamed = path.name in ("", "..") # the directory that we are in, or above it
+    is_apart = path.is_dir() and (is_unnamed or is_mount(path) or not os.access(path.absolute().parent, os.W_OK))
+    return lock_path(path/"folder" if is_apart else path)
+
+# %% ../nbs/00a_jobs.ipynb #cell-061
 @contextmanager
 def dask_cluster(scheduler:str|None) -> Iterator[None]: # tcp://host:port; None for this machine
     "Send what joblib does to a cluster. Raises `GalaxyError` when the scheduler does not answer within ten seconds."
@@ -126,12 +292,12 @@ def dask_cluster(scheduler:str|None) -> Iterator[None]: # tcp://host:port; None 
     with client, parallel_config(backend="dask"):
         yield
 
-# %% ../nbs/00a_jobs.ipynb #cell-034
+# %% ../nbs/00a_jobs.ipynb #cell-064
 def _finished_chunks(work:Callable, chunks:Iterable[tuple[int, int]], workers:int|None) -> Iterator[tuple[int, int]]:
     "Work on chunks in parallel; each is handed on when it is done, in any order."
     yield from Parallel(workers, return_as="generator_unordered")(delayed(work)(*chunk) for chunk in chunks)
 
-# %% ../nbs/00a_jobs.ipynb #cell-037
+# %% ../nbs/00a_jobs.ipynb #cell-067
 _MAX_DEATHS = 3 # in a row, without a chunk finished in between
 
 def run_chunks(
