@@ -8,6 +8,7 @@ __all__ = ['preprocess_store', 'galaxy_preprocess']
 # %% ../../nbs/02g_preprocessing.pipeline.ipynb #cell-003
 import os
 import shutil
+import sys
 from functools import partial
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from fastcore.basics import patch
 
 from ..core import GalaxyError, figure_text, load_json, lock_path, preallocate, progress, save_json
 from ..data.store import Store, open_array
-from ..jobs import Ledger, boot_id, run_chunks
+from ..jobs import Ledger, boot_id, file_version, run_chunks
 from .morphology import MEASUREMENTS
 from .star_removal import PreprocessingParameters, preprocess_rows
 
@@ -54,9 +55,9 @@ def _plot_most_changed(
 # %% ../../nbs/02g_preprocessing.pipeline.ipynb #cell-013
 def _identity(store:Store) -> dict:
     "What tells one set of images from another without reading them: it changes when they are replaced or written to."
-    status = (store.path/"images.npy").stat()
-    manifest = {key: value for key, value in load_json(store.path/"manifest.json").items() if key != "preprocessing"}
-    return dict(inode=status.st_ino, bytes=status.st_size, modified=status.st_mtime_ns, manifest=manifest)
+    manifest = load_json(store.path/"manifest.json")
+    others = {key: value for key, value in manifest.items() if key not in ("preprocessing", "split")}
+    return dict(images=file_version(store.path/"images.npy"), manifest=others)
 
 # %% ../../nbs/02g_preprocessing.pipeline.ipynb #cell-015
 class PreprocessingPass:
@@ -66,8 +67,9 @@ class PreprocessingPass:
         parameters:PreprocessingParameters, # what counts as a star
     ):
         self.store, self.folder, self.parameters = store, store.path/".preprocessing.part", parameters
-        plan = dict(version=_VERSION, parameters=parameters.to_dict(), identity=_identity(store), started=boot_id())
+        plan = dict(version=_VERSION, parameters=parameters.to_dict(), **_identity(store), started=boot_id())
         self.ledger = Ledger(self.folder/"ledger.jsonl", plan)
+        self.ledger.say_differences(f"preprocessing of {store.path}", partial(print, file=sys.stderr))
         if not self.ledger.begun: self.begin()
 
     def __repr__(self): return f"PreprocessingPass of {self.store.path.name}: {len(self.ledger.results)} chunks done"
@@ -124,7 +126,7 @@ def _conclude(self:PreprocessingPass) -> dict:
 def publish(self:PreprocessingPass):
     "Put the results into the store. Raises `GalaxyError` when its images changed."
     store, folder = self.store, self.folder
-    if _identity(store) != self.ledger.plan["identity"]:
+    if any(self.ledger.plan[key] != held for key, held in _identity(store).items()):
         shutil.rmtree(folder)
         raise GalaxyError(f"{store.path} was changed while it was being preprocessed; nothing was kept. Repeat it.")
     entry = self._conclude()
@@ -150,7 +152,7 @@ def preprocess_store(
         raise GalaxyError(f"{store.path} was preprocessed already, with {done}. Give --overwrite to do it again.")
     if workers < 1 or chunk < 1:
         raise GalaxyError(f"workers {workers} and chunk {chunk} given; expected both to be at least 1.")
-    with lock_path(store.path/"preprocessing"):
+    with store.held(alone=True), lock_path(store.path/"preprocessing"):
         work = PreprocessingPass(store, parameters or PreprocessingParameters())
         work.run(workers, chunk, scheduler)
         work.publish()
