@@ -139,9 +139,12 @@ def prior(self:Classifier,
 @lru_cache(2)
 def cached_classifier(
     model:str, # path of the ONNX file
+    digest:str|None=None, # of the model that is meant, if not just any there
 ) -> Classifier:
-    "Opened once in a process, with one thread."
-    return Classifier(model, threads=1)
+    "Opened once in a process, with one thread. Raises `GalaxyError` where another model lies by now."
+    found = Classifier(model, threads=1)
+    if digest in (None, found.notes["digest"]): return found
+    raise GalaxyError(f"{model} was replaced after the work began. Give the same command again.")
 
 # %% ../../nbs/07c_inference.classifier.ipynb #cell-039
 FLAGS = {

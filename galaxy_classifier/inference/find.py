@@ -7,6 +7,7 @@ __all__ = ['find_similar', 'find_unusual', 'galaxy_find']
 
 # %% ../../nbs/07f_inference.find.ipynb #cell-003
 import html
+import os
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -24,6 +25,7 @@ from ..data.images import IMAGE_SUFFIXES, read_image, resize_image
 from .catalogue import embedding_paths, file_digest
 from .classifier import FLAGS, Classifier, Prediction, classify, image_url, load
 from .inputs import ImageList, list_images, open_images
+from ..jobs import check_output_file
 
 # %% ../../nbs/07f_inference.find.ipynb #cell-010
 _NEEDED = ["id", "class", "probability", "novelty", "flags"]
@@ -187,12 +189,14 @@ def thumbnails(
 ) -> list[np.ndarray|None]: # (THUMBNAIL,THUMBNAIL,3) uint8; None for an image that is gone or broken
     "Small images to show."
     with tempfile.TemporaryDirectory() as folder:
-        if images is None: read = map(_read_file, found["id"])
+        base = catalogue.absolute().parent # where paths in the table start
+        if images is None: read = (_read_file(str(base/name)) for name in found["id"])
         else:
             classes = [name.removeprefix("p_") for name in found if name.startswith("p_")]
             cutouts = catalogue.with_name(f"{catalogue.stem}_cutouts") # where galaxy-predict put them
             listed = list_images(images, Path(folder), classes, cutouts, skip_bad=True)
-            read = _read_listed(found["id"].tolist(), listed)
+            by_path = listed.kind == "files" and not (listed.folder/"ids.txt").is_file()
+            read = _read_listed([os.path.normpath(base/name) if by_path else name for name in found["id"]], listed)
         return [None if isinstance(image, GalaxyError) else resize_image(image, THUMBNAIL) for image in read]
 
 # %% ../../nbs/07f_inference.find.ipynb #cell-035
@@ -247,7 +251,8 @@ def _check_request(catalogue: Path, like: str|None, unusual: bool, output: Path,
     for path in (output, output.with_suffix(".csv")):
         if path.absolute() == catalogue.absolute():
             raise GalaxyError(f"{path} is the catalogue itself. Give another --output.")
-        if path.exists() and not force: raise GalaxyError(f"{path} exists already. Give --force to replace it.")
+        if path.is_file() and not force: raise GalaxyError(f"{path} exists already. Give --force to replace it.")
+        check_output_file(path)
 
 # %% ../../nbs/07f_inference.find.ipynb #cell-042
 def _query_notes(classifier: Classifier, image: np.ndarray, query: Prediction) -> list[str]:
