@@ -179,6 +179,8 @@ def _download(
         try: version = find(name, alias or number)
         except MlflowException as error:
             raise GalaxyError(f"{missing} ({first_line(error)}). Run galaxy-search there first.") from None
+        here = tracking.local_path(client.get_run(version.run_id).info.artifact_uri)
+        if here and (here/file).is_file(): return here/file
         try: return Path(download_artifacts(run_id=version.run_id, artifact_path=file, tracking_uri=tracking.uri))
         except (MlflowException, OSError) as error:
             raise GalaxyError(f"{source} is registered, but its {file} cannot be had ({first_line(error)}). "

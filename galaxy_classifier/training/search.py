@@ -26,8 +26,17 @@ from optuna.distributions import distribution_to_json
 from optuna.storages import RDBStorage, RetryHeartbeatStaleTrialCallback
 from optuna.trial import TrialState
 
-from ..core import GalaxyError, load_json, lock_path, pick_device, settings_from_dict
+from galaxy_classifier.core import (
+    Entry,
+    GalaxyError,
+    load_json,
+    lock_path,
+    pick_device,
+    save_json,
+    settings_from_dict,
+)
 from ..data.store import Store
+from ..jobs import check_output_folder
 from .config import TrainingConfig
 from .fit import RunCheckpointer, fit
 from .loop import check_trainable, make_network
@@ -133,6 +142,19 @@ def _worker_lock(number:int, folder:Path): # a context, see `lock_path`
     return lock_path(_trial_folder(number, folder).with_suffix(".worker"))
 
 # %% ../../nbs/05i_training.search.ipynb #cell-028
+def _folder_token(folder:Path) -> str:
+    "What the folder of a study is known by, wherever it lies."
+    path = folder/"study.json"
+    if not path.is_file(): save_json(path, dict(token=uuid4().hex))
+    return load_json(path, dict(token=Entry(str)))["token"]
+
+def _check_own_folder(study:optuna.Study, folder:Path):
+    "Raises `GalaxyError` when the folder of a new study holds trials of another."
+    if study.trials or not any(folder.glob("trial-*/last.pt")): return
+    raise GalaxyError(f"{folder} holds trials that are not in the study's database. "
+                      "Give the database that they belong to, or another --study.")
+
+# %% ../../nbs/05i_training.search.ipynb #cell-031
 def _requeue(study:optuna.Study, number:int):
     "Put a trial that was begun back into the queue."
     storage = study._storage # Optuna 4 and 5 have no public way to do this; the methods of the storage are public
@@ -142,19 +164,19 @@ def _requeue(study:optuna.Study, number:int):
 
 def _requeue_abandoned(study:optuna.Study, folder:Path):
     "Put back the trials of this folder whose worker is gone; those elsewhere are left to their heartbeat."
+    here = _folder_token(folder)
     for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
-        here = str(_trial_folder(trial.number, folder))
-        if trial.user_attrs.get("folder", here) != here: continue
+        if trial.user_attrs.get("place", here) != here: continue
         with suppress(GalaxyError), _worker_lock(trial.number, folder): _requeue(study, trial.number)
 
-# %% ../../nbs/05i_training.search.ipynb #cell-031
+# %% ../../nbs/05i_training.search.ipynb #cell-034
 def _has_work(study:optuna.Study, trials:int) -> bool:
     "Is there a trial to begin or to resume? One that was tried again elsewhere counts once."
     again = {number for trial in study.trials for number in trial.system_attrs.get("retry_history", [])}
     begun = [trial for trial in study.trials if trial.state != TrialState.WAITING and trial.number not in again]
     return len(begun) < trials
 
-# %% ../../nbs/05i_training.search.ipynb #cell-034
+# %% ../../nbs/05i_training.search.ipynb #cell-037
 class _Interrupted(BaseException):
     "Ctrl-C, in a form that Optuna does not take for a failed trial."
 
@@ -178,7 +200,7 @@ def _prune(trial:optuna.Trial, logger:RunLogger, epoch:int):
     logger.call("set_tag", "pruned", f"after epoch {epoch + 1}")
     raise optuna.TrialPruned()
 
-# %% ../../nbs/05i_training.search.ipynb #cell-036
+# %% ../../nbs/05i_training.search.ipynb #cell-039
 def _run_trial(
     trial:optuna.Trial, # gets user attributes: MLflow run, folder, perhaps error
     store:Store, # preprocessed and split
@@ -189,7 +211,8 @@ def _run_trial(
 ) -> float: # best validation accuracy
     "Train one configuration as an MLflow run below the study's."
     place = _trial_folder(trial.number, folder)
-    trial.set_user_attr("folder", str(place))
+    trial.set_user_attr("folder", place.name)
+    trial.set_user_attr("place", _folder_token(folder))
     run = partial(fit, store, config, place, device=device, quiet=True, parent=parent, callback=_make_callback(trial))
     try: return run()["valid_accuracy"]
     except optuna.TrialPruned:
@@ -199,7 +222,7 @@ def _run_trial(
         trial.set_user_attr("error", str(error))
         raise
 
-# %% ../../nbs/05i_training.search.ipynb #cell-039
+# %% ../../nbs/05i_training.search.ipynb #cell-042
 def _trial_line(trial:optuna.trial.FrozenTrial) -> str:
     "State, accuracy and settings of a trial; its error in a second line."
     value = "" if trial.value is None else f" {trial.value:.3f}"
@@ -209,7 +232,7 @@ def _trial_line(trial:optuna.trial.FrozenTrial) -> str:
     seconds = f"{trial.duration.total_seconds():.0f} s" if trial.duration else ""
     return f"trial {trial.number:3d} {trial.state.name.lower():8s}{value}   {settings}   {seconds}{error}"
 
-# %% ../../nbs/05i_training.search.ipynb #cell-042
+# %% ../../nbs/05i_training.search.ipynb #cell-045
 def _plot_study(study:optuna.Study) -> plt.Figure:
     "Validation accuracy of each trial, and its course."
     figure, (course, ends) = plt.subplots(1, 2, figsize=(10, 3.4), constrained_layout=True, sharey=True)
@@ -223,7 +246,7 @@ def _plot_study(study:optuna.Study) -> plt.Figure:
     ends.set(xlabel="trial", title="best epoch (grey: pruned, failed)")
     return figure
 
-# %% ../../nbs/05i_training.search.ipynb #cell-044
+# %% ../../nbs/05i_training.search.ipynb #cell-047
 def _study_figures(study:optuna.Study) -> dict[str, plt.Figure]: # by file name; close them
     "What can be drawn of finished trials; importance needs trials that differ."
     draw = optuna.visualization.matplotlib
@@ -238,7 +261,7 @@ def _study_figures(study:optuna.Study) -> dict[str, plt.Figure]: # by file name;
     for figure in figures.values(): figure.set_layout_engine(figure.get_layout_engine() or "tight")
     return figures
 
-# %% ../../nbs/05i_training.search.ipynb #cell-047
+# %% ../../nbs/05i_training.search.ipynb #cell-050
 def _open_parent(study:optuna.Study, described:dict) -> RunLogger:
     "The MLflow run of an earlier call if MLflow still has it, or a new one."
     tracking, run_id = current_tracking().prepare(), study.user_attrs.get("mlflow_run")
@@ -252,7 +275,7 @@ def _open_parent(study:optuna.Study, described:dict) -> RunLogger:
     logger.call("update_run", status="RUNNING")
     return logger
 
-# %% ../../nbs/05i_training.search.ipynb #cell-049
+# %% ../../nbs/05i_training.search.ipynb #cell-052
 def _log_study(study:optuna.Study, parent:RunLogger):
     "Figures and the best trial for the run above the trials."
     best = study.best_trial
@@ -273,7 +296,7 @@ def _conclude_search(study:optuna.Study, parent:RunLogger):
         raise GalaxyError(f"none of {len(study.trials)} trials of study {study.study_name!r} came to its end, they "
                           "failed or were pruned. See the lines above and the runs in MLflow.")
 
-# %% ../../nbs/05i_training.search.ipynb #cell-052
+# %% ../../nbs/05i_training.search.ipynb #cell-055
 class SearchResult(GetAttr):
     "A study after a search; has what `optuna.Study` has."
     _default = "study"
@@ -291,7 +314,7 @@ class SearchResult(GetAttr):
 
     def plot(self) -> plt.Figure: return _plot_study(self.study)
 
-# %% ../../nbs/05i_training.search.ipynb #cell-054
+# %% ../../nbs/05i_training.search.ipynb #cell-057
 @patch
 def __repr__(self:SearchResult) -> str:
     states = self.table["state"].value_counts()
@@ -303,7 +326,7 @@ def __repr__(self:SearchResult) -> str:
 def _repr_html_(self:SearchResult) -> str:
     return f"<p>{self!r}</p>{self.table.head(10).to_html(index=False, float_format='%.4g')}"
 
-# %% ../../nbs/05i_training.search.ipynb #cell-057
+# %% ../../nbs/05i_training.search.ipynb #cell-060
 def _train_unlocked(study:optuna.Study, number:int, folder:Path, lock:FileLock, train:Callable[[], float]) -> float:
     "Train a trial while others may take theirs. An interrupted one goes back into the queue."
     with _worker_lock(number, folder):
@@ -317,7 +340,7 @@ def _train_unlocked(study:optuna.Study, number:int, folder:Path, lock:FileLock, 
             raise
         finally: lock.acquire()
 
-# %% ../../nbs/05i_training.search.ipynb #cell-059
+# %% ../../nbs/05i_training.search.ipynb #cell-062
 def search(
     store:Store, # preprocessed and split
     base:TrainingConfig, # everything that is not searched
@@ -332,10 +355,12 @@ def search(
     if trials < 1: raise GalaxyError(f"{trials} trials given; expected 1 or more.")
     if base.target == "votes": raise GalaxyError("A search maximises accuracy, and votes have none; search on classes.")
     folder, described = Path(folder).resolve()/name, _describe_search(space, base, store.manifest_hash())
+    check_output_folder(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    with _quiet_optuna(), FileLock(folder/".study.lock") as lock:
+    with store.held(), _quiet_optuna(), FileLock(folder/".study.lock") as lock:
         study = open_study(name, storage, base.epochs, base.seed)
         _check_same_search(study, described)
+        _check_own_folder(study, folder)
         parent = _open_parent(study, described)
         def objective(trial):
             def train(): return _run_trial(trial, store, space(trial, base), folder, parent.run_id, device)
@@ -350,26 +375,28 @@ def search(
         finally: _conclude_search(study, parent)
     return SearchResult(study)
 
-# %% ../../nbs/05i_training.search.ipynb #cell-067
+# %% ../../nbs/05i_training.search.ipynb #cell-070
 def _deliver_again(
     store:Store, # that the trial learnt from
     folder:str|Path, # of its run, finished
     device:str, # see `pick_device`
+    run_id:str|None=None, # of MLflow, if that must be its run
 ):
     "Give MLflow what it could not take when the trial ended, if the run is on this machine."
     summary = Path(folder)/"summary.json"
     if not summary.is_file() or load_json(summary)["delivered"]: return
+    if run_id and load_json(summary)["mlflow_run"] != run_id: return # a trial of this number, but not this one
     config = settings_from_dict(TrainingConfig, load_json(Path(folder)/"config.json"))
     fit(store, config, folder, device=device, quiet=True)
 
-# %% ../../nbs/05i_training.search.ipynb #cell-069
+# %% ../../nbs/05i_training.search.ipynb #cell-072
 def _register_best(study:SearchResult, data:str, promote:bool) -> str:
     "Register the best trial's model; says who has the alias, and why."
     best, address = study.best_trial, f"models:/{REGISTERED_NAME}@{ALIAS}"
     taken, reason = register_model(best.user_attrs["mlflow_run"], best.value, data, promote)
     return f"{address} is this model: {reason}" if taken else f"{address} stays: {reason}"
 
-# %% ../../nbs/05i_training.search.ipynb #cell-072
+# %% ../../nbs/05i_training.search.ipynb #cell-075
 _DEFAULTS = TrainingConfig(epochs=30)
 
 def galaxy_search(
@@ -393,10 +420,10 @@ def galaxy_search(
             print("no trial is complete yet: other workers train them, or --trials is less than the study began; "
                   "the last one registers the best model")
             return
-        best = found.best_trial
-        print(f"best: trial {best.number}, validation accuracy {best.value:.3f}, {best.user_attrs['folder']}")
+        best, place = found.best_trial, _trial_folder(found.best_trial.number, Path(output)/study)
+        print(f"best: trial {best.number}, validation accuracy {best.value:.3f}, {place}")
         if found.get_trials(states=(TrialState.RUNNING,)):
             print("another worker still trains; the last one registers the best model")
             return
-        _deliver_again(opened, best.user_attrs["folder"], device)
+        _deliver_again(opened, place, device, best.user_attrs["mlflow_run"])
         print(_register_best(found, opened.manifest_hash(), promote))

@@ -10,14 +10,16 @@ import getpass
 import logging
 import os
 import platform
+import sqlite3
 import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import closing, contextmanager, nullcontext, suppress
 from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from urllib.parse import unquote
 
 from fastcore.basics import patch
 from filelock import FileLock
@@ -78,21 +80,88 @@ class Tracking:
         folder:Path|None=None, # of mlflow.db and mlruns/; None for a server
     ):
         self.uri, self.folder = uri, folder
+        self.is_settled = False # do its addresses lie where it lies?
 
     def __repr__(self): return f"Tracking({self.uri!r})"
+
+    @property
+    def root(self) -> Path|None: # of mlflow.db and mlruns/, also if MLFLOW_TRACKING_URI names it; None for others
+        if self.folder: return self.folder if self.exists else None
+        named = Path(unquote(self.uri.removeprefix("sqlite:///"))).absolute()
+        is_ours = self.uri.startswith("sqlite:///") and (named.name, named.is_file()) == ("mlflow.db", True)
+        return named.parent if is_ours else None
 
     @property
     def exists(self) -> bool: # a server is taken to exist
         return self.folder is None or (self.folder/"mlflow.db").is_file()
 
 # %% ../../nbs/05e_training.tracking.ipynb #cell-020
+EXPERIMENT = "galaxy_classifier"
+_ADDRESSES = dict(experiments=["artifact_location"], runs=["artifact_uri"], logged_models=["artifact_location"],
+                  model_versions=["source", "storage_location"]) # table → columns
+
+def _as_path(address:str) -> Path:
+    "The path of an address such as file:///home/me/mlruns."
+    return Path(unquote(address.removeprefix("file://")))
+
+def _former_root(database:sqlite3.Connection, here:str) -> str: # an address; empty if it is this one, or none of ours
+    "Where the artifacts were when the database was last used."
+    found = database.execute("select artifact_location from experiments where name = ?", [EXPERIMENT]).fetchone()
+    before = (found or [""])[0] or ""
+    if before == here or not (before.startswith("file:///") and before.endswith("/mlruns")): return ""
+    rows = database.execute("select artifact_uri from runs where substr(artifact_uri, 1, ?) = ?", [len(before), before])
+    ends = [address[len(before):] for address, in rows.fetchmany(1000)]
+    there, come_along = (any(_as_path(root + end).exists() for end in ends) for root in (before, here))
+    return "" if there and not come_along else before
+
+# %% ../../nbs/05e_training.tracking.ipynb #cell-022
+def _settle(folder:Path):
+    "Correct the addresses in a folder's database; one that may not be written to stays as it is."
+    here = (folder/"mlruns").as_uri()
+    # A database without the tables is not MLflow's yet; one that is locked is in use, so it was settled.
+    with suppress(sqlite3.Error), closing(sqlite3.connect(folder/"mlflow.db", timeout=20)) as database:
+        before = _former_root(database, here)
+        if not before: return
+        with database:
+            for table, columns in _ADDRESSES.items():
+                there = {row[1] for row in database.execute(f"pragma table_info({table})")}
+                for column in there.intersection(columns):
+                    database.execute(f"update {table} set {column} = ? || substr({column}, ?) "
+                                     f"where substr({column}, 1, ?) = ?",
+                                     [here, len(before) + 1, len(before) + 1, before + "/"])
+                    database.execute(f"update {table} set {column} = ? where {column} = ?", [here, before])
+
+# %% ../../nbs/05e_training.tracking.ipynb #cell-024
+@patch
+def local_path(self:Tracking,
+    address:str, # of artifacts, as MLflow has it
+) -> Path|None: # None for a server
+    "Where artifacts of this store lie, whether or not its database has heard of a move."
+    if not self.root or not address.startswith("file://"): return None
+    path = _as_path(address)
+    tail = path.parts[len(path.parts) - path.parts[::-1].index("mlruns"):] if "mlruns" in path.parts else ()
+    here = self.root.joinpath("mlruns", *tail)
+    return here if tail and here.exists() else path
+
+# %% ../../nbs/05e_training.tracking.ipynb #cell-027
+def _forget_places():
+    "Let MLflow look up again where a run's artifacts lie: a copy of a project has runs of the same names."
+    # MLflow has no public way to do this, since 2.20; without it the copy would write into the original.
+    from mlflow.tracking._tracking_service import utils
+    getattr(utils, "_artifact_repos_cache", {}).clear()
+
 @patch
 @contextmanager
 def client(self:Tracking) -> Iterator: # an `MlflowClient`
-    "MLflow's client for this store alone."
-    with _mlflow_settings(): yield _import_client()(self.uri, self.uri)
+    "MLflow's client for this store alone; one that was moved or copied is told where it is first."
+    if self.root and not self.is_settled:
+        _settle(self.root)
+        self.is_settled = True
+    with _mlflow_settings():
+        if self.root: _forget_places()
+        yield _import_client()(self.uri, self.uri)
 
-# %% ../../nbs/05e_training.tracking.ipynb #cell-023
+# %% ../../nbs/05e_training.tracking.ipynb #cell-030
 def _unreachable() -> tuple[type[Exception], ...]:
     "What MLflow raises when its store is gone, full or read-only; errors of `requests` are `OSError`."
     from mlflow.exceptions import MlflowException
@@ -106,7 +175,7 @@ def first_line(
     lines = [line for line in str(error).splitlines() if line.strip() and not line.startswith("(raised as")]
     return (lines or [type(error).__name__])[0][:200] # SQLAlchemy's first line may be a remark about itself
 
-# %% ../../nbs/05e_training.tracking.ipynb #cell-026
+# %% ../../nbs/05e_training.tracking.ipynb #cell-033
 def _make_tables(tracking:Tracking):
     "MLflow's tables in the SQLite file, made where there are none."
     from mlflow.store.model_registry.sqlalchemy_store import SqlAlchemyStore as ModelStore
@@ -115,8 +184,6 @@ def _make_tables(tracking:Tracking):
     if not tracking.exists: # connections that somebody else in this process keeps to a file that was removed
         for store in (SqlAlchemyStore(tracking.uri, artifacts), ModelStore(tracking.uri)): store.engine.dispose()
     SqlAlchemyStore(tracking.uri, artifacts)
-
-EXPERIMENT = "galaxy_classifier"
 
 def _make_experiment(tracking:Tracking):
     "The project's experiment, made where there is none."
@@ -127,7 +194,7 @@ def _make_experiment(tracking:Tracking):
         except _unreachable():
             if not client.get_experiment_by_name(EXPERIMENT): raise # else another process was first
 
-# %% ../../nbs/05e_training.tracking.ipynb #cell-027
+# %% ../../nbs/05e_training.tracking.ipynb #cell-034
 @patch
 def prepare(self:Tracking,
     must:bool=True, # is a store that does not answer an error?
@@ -145,7 +212,7 @@ def prepare(self:Tracking,
                               "MLFLOW_TRACKING_URI to a server or sqlite:///FILE, or unset it.") from None
     return self
 
-# %% ../../nbs/05e_training.tracking.ipynb #cell-030
+# %% ../../nbs/05e_training.tracking.ipynb #cell-037
 _chosen = [] # by `start_tracking`; the last one holds
 
 def current_tracking() -> Tracking:
@@ -158,9 +225,10 @@ def _default_tracking(folder:str|Path|None=None) -> Tracking:
     uri = os.environ.get("MLFLOW_TRACKING_URI")
     if folder is None and uri: return Tracking(uri)
     folder = Path(folder or ".").resolve()
-    return Tracking(f"sqlite:///{folder/'mlflow.db'}", folder)
+    place = str(folder/"mlflow.db").replace("%", "%25") # SQLAlchemy decodes what follows a percent sign
+    return Tracking(f"sqlite:///{place}", folder)
 
-# %% ../../nbs/05e_training.tracking.ipynb #cell-032
+# %% ../../nbs/05e_training.tracking.ipynb #cell-039
 def start_tracking(
     folder:str|Path|None=None, # where mlflow.db and mlruns/ live; None: MLFLOW_TRACKING_URI, or else here
     must:bool=True, # is a store that does not answer an error?
@@ -183,7 +251,7 @@ def __enter__(self:Tracking) -> Tracking:
 @patch
 def __exit__(self:Tracking, *_): self.stop()
 
-# %% ../../nbs/05e_training.tracking.ipynb #cell-036
+# %% ../../nbs/05e_training.tracking.ipynb #cell-043
 def _git(*words:str) -> subprocess.CompletedProcess:
     "Ask git about the directory of this file."
     here = Path(__file__).parent if "__file__" in globals() else "."
@@ -199,7 +267,7 @@ def git_commit() -> str: # short hash, "+" when the tree is changed, "unknown" o
     changed = _git("status", "--porcelain", "--untracked-files=no").stdout.strip()
     return head.stdout.strip() + ("+" if changed else "")
 
-# %% ../../nbs/05e_training.tracking.ipynb #cell-038
+# %% ../../nbs/05e_training.tracking.ipynb #cell-045
 def hardware(
     device=None, # a torch.device; None: the CPU
 ) -> str: # for result files
@@ -208,7 +276,7 @@ def hardware(
     if device is not None and device.type == "cuda": return torch.cuda.get_device_name(device)
     return f"{platform.machine()} CPU, {torch.get_num_threads()} threads"
 
-# %% ../../nbs/05e_training.tracking.ipynb #cell-040
+# %% ../../nbs/05e_training.tracking.ipynb #cell-047
 _PACKAGES = "torch", "escnn", "numpy", "lightning", "kornia", "optuna", "mlflow", "onnx"
 
 def _version(name:str) -> str:
@@ -219,13 +287,13 @@ def versions() -> dict[str, str]: # package to version
     "What the results depend on."
     return {"python": platform.python_version(), **{name: _version(name) for name in _PACKAGES}}
 
-# %% ../../nbs/05e_training.tracking.ipynb #cell-043
+# %% ../../nbs/05e_training.tracking.ipynb #cell-050
 def _user_name() -> str:
     "The user's name, if there is one."
     try: return getpass.getuser()
     except (KeyError, OSError): return "unknown" # OSError since Python 3.13
 
-# %% ../../nbs/05e_training.tracking.ipynb #cell-046
+# %% ../../nbs/05e_training.tracking.ipynb #cell-053
 def start_run(
     tracking:Tracking, # prepared
     name:str, # of the run
@@ -251,7 +319,7 @@ def start_run(
                           "Is it read-only or full? Set MLFLOW_TRACKING_URI to another.") from None
     return run.info.run_id
 
-# %% ../../nbs/05e_training.tracking.ipynb #cell-048
+# %% ../../nbs/05e_training.tracking.ipynb #cell-055
 def run_exists(
     tracking:Tracking, # prepared
     run_id:str, # of an earlier session
@@ -262,7 +330,7 @@ def run_exists(
     except _unreachable() as error: return getattr(error, "error_code", "") != "RESOURCE_DOES_NOT_EXIST"
     return True
 
-# %% ../../nbs/05e_training.tracking.ipynb #cell-051
+# %% ../../nbs/05e_training.tracking.ipynb #cell-058
 class RunLogger:
     "What MLflow is told about one run, now or when it answers again."
     def __init__(self,
@@ -275,7 +343,7 @@ class RunLogger:
 
     def __repr__(self): return f"RunLogger({self.run_id!r}, {self.sent} epochs sent to {self.tracking.uri})"
 
-# %% ../../nbs/05e_training.tracking.ipynb #cell-052
+# %% ../../nbs/05e_training.tracking.ipynb #cell-059
 @patch
 @contextmanager
 def attempt(self:RunLogger) -> Iterator: # an `MlflowClient`
@@ -292,7 +360,7 @@ def attempt(self:RunLogger) -> Iterator: # an `MlflowClient`
             print(f"MLflow answers again; everything is delivered up to epoch {self.sent}", file=sys.stderr, flush=True)
         self.away = False
 
-# %% ../../nbs/05e_training.tracking.ipynb #cell-053
+# %% ../../nbs/05e_training.tracking.ipynb #cell-060
 @patch
 def call(self:RunLogger,
     action:str|Callable, # a method of `MlflowClient` that takes a run first, or a function of client and run
@@ -304,7 +372,7 @@ def call(self:RunLogger,
         function(self.run_id, *args, **kwargs)
     return not self.away
 
-# %% ../../nbs/05e_training.tracking.ipynb #cell-056
+# %% ../../nbs/05e_training.tracking.ipynb #cell-063
 @patch
 def log_history(self:RunLogger,
     history:list[dict], # one row an epoch: epoch, time (milliseconds since 1970) and metrics
@@ -319,7 +387,7 @@ def log_history(self:RunLogger,
             self.sent += 1
     return not self.away
 
-# %% ../../nbs/05e_training.tracking.ipynb #cell-061
+# %% ../../nbs/05e_training.tracking.ipynb #cell-068
 class NullLogger:
     "The methods of `RunLogger` for a run that is not tracked."
     run_id, sent = None, 0
