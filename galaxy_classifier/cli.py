@@ -11,6 +11,7 @@ import re
 import shutil
 import sys
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import Field, asdict, fields, is_dataclass
 from functools import partial
 from importlib import import_module
@@ -23,6 +24,7 @@ import lazy_loader
 from fastcore.docments import docments
 
 from .core import GalaxyError, load_json, save_json, settings_from_dict
+from .jobs import hold_file
 
 # %% ../nbs/09_cli.ipynb #cell-006
 def _option(kind:type, default:object) -> dict:
@@ -170,6 +172,9 @@ def _clear_demo(folder:Path, overwrite:bool):
     if present and not overwrite:
         raise GalaxyError(f"{folder} is not empty. Give --overwrite to replace an earlier demo, or another --output.")
     if foreign: raise GalaxyError(f"{folder} holds {foreign}, which no demo made. Choose another --output.")
+    images = folder/"store"/"images.npy"
+    unread = hold_file(images, folder/"store", alone=True) if images.is_file() else nullcontext()
+    with unread: pass # else somebody still reads it
     for path in (folder/name for name in present):
         if path.is_dir(): shutil.rmtree(path)
         else: path.unlink()

@@ -23,6 +23,7 @@ from .metrics import compare_predictions, evaluate, most_confused, sky_groups
 from .robustness import RobustnessPlan, measure_robustness, plot_robustness, robustness_table
 from ..core import Entry, GalaxyError, atomic_path, load_json, reading_error, save_json
 from ..data.store import Store
+from ..jobs import check_output_file
 from ..model.checkpoints import load_model, read_checkpoint
 from galaxy_classifier.model.confidence import (
     apply_temperature,
@@ -465,7 +466,13 @@ def analyse(
     robust:bool=False, # perturb the images too? takes minutes
 ) -> dict: # scores and where they come from
     "Test a trained network and write a report. Raises `GalaxyError` when the network does not fit the store."
-    report, more = Path(report), {}
+    report = Path(report)
+    check_output_file(report)
+    with store.held(): return _analyse(store, source, report, part, device, other, robust)
+
+def _analyse(store:Store, source:str|Path, report:Path, part:str, device:str, other:str|Path|None, robust:bool) -> dict:
+    "Test a trained network on a store that nobody changes."
+    more = {}
     run, second = _open_runs(store, source, other, part)
     perturbed = _perturb_run(run, store, part, report.with_suffix(".robustness.jsonl")) if robust else None
     tested = _test_run(run, store, part, device)
@@ -492,6 +499,7 @@ def galaxy_analyse(
     device:str="auto", # auto, cpu, cuda, cuda:1, mps
 ):
     "Measure a trained network on unseen images and write one self-contained HTML report."
+    if results: check_output_file(results, "--results")
     found = analyse(Store(store), run, output, part, device, against, robustness)
     if results: save_json(results, found)
     for warning in found["warnings"]: print(f"note: {warning}")

@@ -7,6 +7,7 @@ __all__ = ['PERTURBATIONS', 'RobustnessPlan', 'measure_robustness', 'robustness_
 
 # %% ../../nbs/06c_analysis.robustness.ipynb #cell-003
 import io
+import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,11 +24,11 @@ from scipy import ndimage
 from scipy.optimize import differential_evolution
 
 from .metrics import bootstrap_weights, confidence_interval, sky_groups
-from ..core import GalaxyError, figure_text, progress, random_generator
+from ..core import GalaxyError, figure_text, lock_path, progress, random_generator
 from ..data.flux import stretch, unstretch
 from ..data.simulation import draw_stars
 from ..data.store import Store, array_digest
-from ..jobs import Ledger
+from ..jobs import Ledger, check_output_file, content_sample
 from ..model.export import to_plain
 from ..model.networks import GalaxyNetwork, prepare_images
 from ..preprocessing.star_removal import PreprocessingParameters, preprocess_image
@@ -192,17 +193,19 @@ def run(self:_PixelAttack, seed:int=0, generations:int=20, population:int=60) ->
     return self.best
 
 # %% ../../nbs/06c_analysis.robustness.ipynb #cell-052
-def _weights_digest(network:GalaxyNetwork) -> str:
-    "16 hexadecimal digits that name exactly these weights."
+def _network_digest(network:GalaxyNetwork) -> str:
+    "16 hexadecimal digits that name exactly this network: its weights, and what is done with them."
     tensors = sorted(to_plain(network).state_dict().items())
-    return array_digest(np.concatenate([tensor.detach().cpu().numpy().ravel().astype(np.float64)
-                                        for _, tensor in tensors]))
+    weights = [tensor.detach().cpu().numpy().ravel().astype(np.float64) for _, tensor in tensors]
+    settings = json.dumps(network.config, sort_keys=True, default=str).encode()
+    return array_digest(np.concatenate([*weights, np.frombuffer(settings, np.uint8).astype(np.float64)]))
 
 # %% ../../nbs/06c_analysis.robustness.ipynb #cell-054
 def _open_ledger(path:Path, networks:dict[str, GalaxyNetwork], store:Store, plan:RobustnessPlan) -> Ledger:
     "Results so far. Raises `GalaxyError` for a file that holds something else."
-    digests = {name: _weights_digest(network) for name, network in networks.items()}
-    settings = dict(networks=digests, data=store.manifest_hash(), part=plan.part, seed=plan.seed, cleaned=plan.cleaned)
+    digests = {name: _network_digest(network) for name, network in networks.items()}
+    settings = dict(networks=digests, data=store.manifest_hash(), part=plan.part, seed=plan.seed, cleaned=plan.cleaned,
+                    images=content_sample(store.path/"images.npy"))
     foreign = GalaxyError(f"{path} holds no results of this kind; give another file, or remove it.")
     try: ledger = Ledger(path, settings)
     except ValueError: raise foreign from None
@@ -269,13 +272,15 @@ def measure_robustness(
     plan:RobustnessPlan=RobustnessPlan(), # what to do
 ) -> dict: # plan, rows, attacks: see `robustness_table`
     "Perturb the images of a split and count correct predictions. Raises `GalaxyError` for results of other networks."
-    ledger = _open_ledger(Path(path), networks, store, plan)
-    todo = [change for change in plan.changes if ("change", *change) not in ledger.results]
-    for change in progress(todo, label="robustness", unit="perturbations"):
-        original = _original_predictions(ledger)
-        ledger.note(("change", *change), _score_change(networks, store, change, plan, original))
-    if plan.attacked: _attack_images(networks, store, ledger, plan)
-    return _collect(ledger)
+    check_output_file(path)
+    with lock_path(path), store.held():
+        ledger = _open_ledger(Path(path), networks, store, plan)
+        todo = [change for change in plan.changes if ("change", *change) not in ledger.results]
+        for change in progress(todo, label="robustness", unit="perturbations"):
+            original = _original_predictions(ledger)
+            ledger.note(("change", *change), _score_change(networks, store, change, plan, original))
+        if plan.attacked: _attack_images(networks, store, ledger, plan)
+        return _collect(ledger)
 
 # %% ../../nbs/06c_analysis.robustness.ipynb #cell-066
 def robustness_table(

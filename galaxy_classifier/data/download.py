@@ -10,12 +10,14 @@ import hashlib
 import shutil
 import sys
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import requests
 
-from ..core import GalaxyError, load_json, lock_path, progress, save_json
+from ..core import GalaxyError, load_json, lock_path, printable, progress, save_json
+from ..jobs import check_output_file, file_version
 
 # %% ../../nbs/01f_data.download.ipynb #cell-009
 @dataclass(frozen=True)
@@ -52,7 +54,7 @@ def _stamp(path:Path) -> Path:
 def _verify(path:Path, expected:PublishedFile):
     "Check a file against its published checksum, once. Raises `GalaxyError` when it is another file."
     state, hint = path.stat(), expected.note or "fetch it again"
-    verified = dict(size=state.st_size, modified=state.st_mtime_ns, sha256=expected.sha256)
+    verified = dict(state=file_version(path), sha256=expected.sha256)
     if _stamp(path).is_file() and load_json(_stamp(path)) == verified: return
     if expected.size not in (None, state.st_size):
         raise GalaxyError(f"{path} has {state.st_size:,} bytes; expected {expected.size:,}. "
@@ -61,7 +63,7 @@ def _verify(path:Path, expected:PublishedFile):
     if actual != expected.sha256:
         raise GalaxyError(f"{path} has the SHA-256 {actual[:16]}…; expected {expected.sha256[:16]}…. "
                           f"It is damaged or another version: {hint}.")
-    save_json(_stamp(path), verified)
+    with suppress(OSError): save_json(_stamp(path), verified) # in a folder that is read-only it is checked each time
 
 # %% ../../nbs/01f_data.download.ipynb #cell-022
 def _size(path:Path) -> int: # bytes
@@ -177,9 +179,24 @@ def _accept(part:Path, path:Path, expected:PublishedFile):
         part.unlink()
         raise
     part.replace(path)
-    _stamp(part).replace(_stamp(path))
+    _stamp(part).unlink(missing_ok=True)
+    with suppress(OSError): save_json(_stamp(path), dict(state=file_version(path), sha256=expected.sha256))
 
 # %% ../../nbs/01f_data.download.ipynb #cell-048
+def _part_note(part:Path) -> Path:
+    "Where it is written which file a part is of."
+    return part.with_name(f".{part.name}.json")
+
+def _begin_part(part:Path, expected:PublishedFile) -> bool: # is there something to resume?
+    "Keep what an earlier call has fetched of the same file, and nothing else."
+    note, held = _part_note(part), dict(sha256=expected.sha256)
+    if part.is_file() and note.is_file() and load_json(note) != held:
+        print(f"{printable(part)}: begun anew, since another file is to be fetched", file=sys.stderr, flush=True)
+        part.unlink()
+    save_json(note, held)
+    return part.is_file()
+
+# %% ../../nbs/01f_data.download.ipynb #cell-051
 def download_file(
     expected:PublishedFile, # what to fetch
     path:str|Path, # where it belongs; a file that lies there already is only verified
@@ -190,9 +207,19 @@ def download_file(
     "Fetch a published file, resuming what an earlier call began. Raises `GalaxyError` when it cannot be had."
     path = Path(path)
     part = path.with_name(f"{path.name}.part")
+    if path.is_file():
+        _verify(path, expected)
+        return path
+    check_output_file(path, "--file")
     with lock_path(path):
-        if path.is_file(): _verify(path, expected)
-        else:
+        if path.is_file(): return download_file(expected, path) # another process was first
+        had = _begin_part(part, expected)
+        _transfer_all(expected, part, attempts, pause, timeout)
+        try: _accept(part, path, expected)
+        except GalaxyError as error:
+            if not had: raise
+            print(f"fetched anew, since what was there is of another file: {error}", file=sys.stderr, flush=True)
             _transfer_all(expected, part, attempts, pause, timeout)
             _accept(part, path, expected)
+        _part_note(part).unlink(missing_ok=True)
     return path

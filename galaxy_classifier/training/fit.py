@@ -12,7 +12,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from contextlib import nullcontext
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Literal
@@ -24,8 +24,9 @@ import pandas as pd
 import torch
 from fastcore.basics import patch
 
-from ..core import GalaxyError, atomic_path, load_json, lock_path, save_json
+from ..core import GalaxyError, atomic_path, load_json, save_json
 from ..data.store import Store
+from ..jobs import check_output_folder, lock_folder
 from ..model.checkpoints import file_digest, find_weights, load_model, save_checkpoint, save_tensors
 from ..model.export import export_onnx
 from ..model.networks import NonFiniteError
@@ -364,12 +365,15 @@ def fit(
     "Train a network and keep the best. Raises `GalaxyError` when store, settings and checkpoint do not fit."
     folder, options, commit = Path(folder), _make_options(options, changes), git_commit() # code may change meanwhile
     fabric = _open_fabric(options, config.precision)
-    check_trainable(store, config)
-    start = find_model_file(find_weights(start)) if start else None
-    held = _read_run(folder, store, config, start and file_digest(start))
-    if not held: make_network(store, config, start) # fails now if there is no such network
-    fabric.launch()
-    with lock_path(folder) if fabric.is_global_zero else nullcontext():
+    check_output_folder(folder)
+    with ExitStack() as stack:
+        stack.enter_context(store.held()) # nobody changes it meanwhile
+        check_trainable(store, config)
+        start = find_model_file(find_weights(start)) if start else None
+        held = _read_run(folder, store, config, start and file_digest(start))
+        if not held: make_network(store, config, start) # fails now if there is no such network
+        fabric.launch()
+        if fabric.is_global_zero: stack.enter_context(lock_folder(folder))
         trainer = Trainer(store, config, fabric, folder, options.workers, start, options.on_nonfinite, options.cache)
         if held: trainer.restore(held)
         else: trainer.start = start and file_digest(start)
