@@ -16,7 +16,8 @@ import pandas as pd
 from fastcore.basics import patch
 
 from .analysis.report import analyse as analyse_store
-from .core import GalaxyError, load_json, settings_from_dict
+from .analysis.report import read_history
+from .core import SUMMARY, Entry, GalaxyError, load_json, settings_from_dict, settings_from_file
 from .data.simulation import simulate_store
 from .data.store import Store
 from .inference.classifier import Classifier, load
@@ -73,8 +74,10 @@ class Run:
         self.folder, self.store = Path(folder), None if store is None else _as_store(store)
         if not (self.folder/"summary.json").is_file():
             raise GalaxyError(f"{self.folder} holds no finished run. Train one with galaxy-train or train().")
-        self.summary = load_json(self.folder/"summary.json")
-        self.config = settings_from_dict(TrainingConfig, load_json(self.folder/"config.json"))
+        self.config = settings_from_file(TrainingConfig, self.folder/"config.json")
+        score = "valid_rmse" if self.config.target == "votes" else "valid_accuracy"
+        wanted = SUMMARY | {score: Entry(float), "epochs": Entry(int, 1), "best_epoch": Entry(int, 1)}
+        self.summary = load_json(self.folder/"summary.json", wanted)
 
     def __repr__(self):
         return (f"Run({str(self.folder)!r}: {self.summary['epochs']} epochs, {describe_score(self.summary)} "
@@ -84,7 +87,7 @@ class Run:
 @patch(as_prop=True)
 def metrics(self:Run) -> pd.DataFrame:
     "One row an epoch: loss, accuracy and macro-F1 in training and validation, learning rate, seconds."
-    return pd.read_csv(self.folder/"history.csv", index_col="epoch")
+    return read_history(self.folder/"history.csv").set_index("epoch")
 
 # %% ../nbs/08_api.ipynb #cell-014
 @patch

@@ -7,10 +7,12 @@ __all__ = ['GALAXY10_CLASSES', 'GalaxyError']
 
 # %% ../nbs/00_core.ipynb #cell-003
 import ctypes
+import getpass
 import json
 import math
 import os
 import platform
+import re
 import sys
 import time
 import unicodedata
@@ -38,13 +40,23 @@ def _keep_memory() -> bool: # was glibc told?
 _keep_memory()
 
 # %% ../nbs/00_core.ipynb #cell-008
+def _name_user() -> bool: # was there none?
+    "Give a user without a name one."
+    try: getpass.getuser()
+    except (KeyError, OSError, ImportError): os.environ["LOGNAME"] = f"user{getattr(os, 'getuid', int)()}"
+    else: return False
+    return True
+
+_name_user()
+
+# %% ../nbs/00_core.ipynb #cell-011
 GALAXY10_CLASSES = (
     "Disturbed", "Merging", "Round Smooth", "In-between Round Smooth", "Cigar Shaped Smooth",
     "Barred Spiral", "Unbarred Tight Spiral", "Unbarred Loose Spiral",
     "Edge-on without Bulge", "Edge-on with Bulge",
 )
 
-# %% ../nbs/00_core.ipynb #cell-011
+# %% ../nbs/00_core.ipynb #cell-014
 _MOST_TEXT = 2000 # characters of a message
 _INVISIBLE = "Cc", "Cf", "Cs", "Zl", "Zp" # control, direction of writing, halves of a character, line and paragraph
 
@@ -58,17 +70,17 @@ def printable(
     return "".join(each.encode("unicode_escape").decode() if unicodedata.category(each) in _INVISIBLE else each
                    for each in text)
 
-# %% ../nbs/00_core.ipynb #cell-014
+# %% ../nbs/00_core.ipynb #cell-017
 def figure_text(name:object) -> str:
     "A name as Matplotlib draws it: dollar signs are dollar signs, and it is one line."
     return printable(name).replace("$", r"\$")
 
-# %% ../nbs/00_core.ipynb #cell-016
+# %% ../nbs/00_core.ipynb #cell-019
 class GalaxyError(ValueError):
     "Something the user can fix; the message says what is wrong and what to do."
     def __str__(self): return printable(super().__str__())
 
-# %% ../nbs/00_core.ipynb #cell-019
+# %% ../nbs/00_core.ipynb #cell-022
 def reading_error(
     path:str|Path, # what cannot be read
     error:Exception, # that came of it
@@ -78,10 +90,10 @@ def reading_error(
     "The error for a file: what the system said, or what is wrong with its content."
     said = os.strerror(error.errno) if isinstance(error, OSError) and error.errno else ""
     if said: return GalaxyError(f"{path} cannot be read: {said}.")
-    reason = str(error).strip().rstrip(".") or type(error).__name__
+    reason = printable(error, 300).strip().rstrip(".") or type(error).__name__ # some quote the file
     return GalaxyError(f"{path} cannot be read as {kind} ({reason}){advice and f'; {advice}'}.")
 
-# %% ../nbs/00_core.ipynb #cell-022
+# %% ../nbs/00_core.ipynb #cell-025
 def fsync(path:str|Path):
     "Wait until a file, or the names in a directory, are on the disk."
     handle = os.open(path, os.O_RDONLY)
@@ -90,7 +102,7 @@ def fsync(path:str|Path):
     finally:
         os.close(handle)
 
-# %% ../nbs/00_core.ipynb #cell-023
+# %% ../nbs/00_core.ipynb #cell-026
 @contextmanager
 def atomic_path(
     path:str|Path, # the final name; its directory is made if it is missing
@@ -108,30 +120,31 @@ def atomic_path(
     finally:
         temporary.unlink(missing_ok=True)
 
-# %% ../nbs/00_core.ipynb #cell-027
+# %% ../nbs/00_core.ipynb #cell-030
 def save_array(path:str|Path, array:np.ndarray):
     "Save an array as `.npy`, atomically. Object arrays raise `ValueError`."
     with atomic_path(path) as temporary:
         np.save(temporary, array, allow_pickle=False)
 
-# %% ../nbs/00_core.ipynb #cell-029
+# %% ../nbs/00_core.ipynb #cell-032
 def save_json(
     path:str|Path, # the file to write
     content:dict, # anything JSON can hold
 ):
     "Save a dictionary as readable JSON, atomically."
     text = json.dumps(content, indent=1, ensure_ascii=False)
+    if re.search("[\ud800-\udfff]", text): text = json.dumps(content, indent=1) # a file name that is no UTF-8
     with atomic_path(path) as temporary:
         temporary.write_text(text + "\n", encoding="utf-8")
 
-# %% ../nbs/00_core.ipynb #cell-032
+# %% ../nbs/00_core.ipynb #cell-035
 _KIND_WORDS = {bool: "true or false", int: "a whole number", float: "a number", str: "text", list: "a list",
                dict: "an object"}
 
 @dataclass(frozen=True)
 class Entry:
     "What a key of a JSON file must hold."
-    kind:type # bool, int, float (a whole number too), str, list or dict
+    kind:type # bool, int, float (a whole number too), str, list (a tuple too) or dict
     least:float = -math.inf # of a number, or of the length of the others
     most:float = math.inf
     of:"Entry|dict[str, Entry]|None" = None # what each item must be, or each key of an object
@@ -141,14 +154,15 @@ class Entry:
     def fault(self, value:object) -> str: # what was expected; empty for a value that is right
         "Compare a value without its items."
         if value is None and self.empty: return ""
-        is_kind = type(value) is self.kind or (self.kind is float and type(value) is int)
-        if not is_kind: return _KIND_WORDS[self.kind]
+        also = {float: int, list: tuple}.get(self.kind)
+        is_kind = isinstance(value, self.kind) and (self.kind is bool or not isinstance(value, bool))
+        if not is_kind and (also is None or type(value) is not also): return _KIND_WORDS[self.kind]
         size = value if self.kind in (int, float, bool) else len(value)
         if self.least <= size <= self.most and size == size and abs(size) < math.inf: return ""
         limits = f" from {self.least:g} to {self.most:g}" if self.most < math.inf else f" of at least {self.least:g}"
         return _KIND_WORDS[self.kind] + limits
 
-# %% ../nbs/00_core.ipynb #cell-034
+# %% ../nbs/00_core.ipynb #cell-037
 def check_entries(
     path:str|Path, # of the file, for messages
     content:dict, # what it holds
@@ -160,7 +174,7 @@ def check_entries(
         if key not in content:
             if entry.needed: raise GalaxyError(f"{path} lacks {place + key!r}.")
             continue
-        value, name = content[key], place + key
+        value, name = content[key], f"{place}{printable(key, 60)}"
         fault = entry.fault(value)
         if fault: raise GalaxyError(f"{path}: {name!r} is {printable(repr(value), 60)}; expected {fault}.")
         if value is None or entry.of is None: continue
@@ -169,7 +183,7 @@ def check_entries(
             items = value if isinstance(value, dict) else {str(number): item for number, item in enumerate(value)}
             check_entries(path, items, dict.fromkeys(items, entry.of), f"{name}.")
 
-# %% ../nbs/00_core.ipynb #cell-036
+# %% ../nbs/00_core.ipynb #cell-039
 _MAX_JSON = 2**26 # bytes; the largest file of ours has some thousand
 
 def load_json(
@@ -186,20 +200,28 @@ def load_json(
     except OSError as error:
         raise reading_error(path, error, "JSON") from None
     except (ValueError, RecursionError) as error:
-        raise GalaxyError(f"{path} is not valid JSON ({error}); restore or remove it.") from None
+        raise GalaxyError(f"{path} is not valid JSON ({printable(error, 300)}); restore or remove it.") from None
     if not isinstance(content, dict):
         raise GalaxyError(f"{path} holds a {type(content).__name__}; expected a JSON object.")
     check_entries(path, content, expected or {})
     return content
 
-# %% ../nbs/00_core.ipynb #cell-039
+# %% ../nbs/00_core.ipynb #cell-042
+SUMMARY = dict( # what summary.json of a run must be
+    epochs=Entry(int, 0, needed=False), best_epoch=Entry(int, 0, needed=False), commit=Entry(str, needed=False),
+    temperature=Entry(float, 1e-6, 1e6, needed=False), mlflow_run=Entry(str, needed=False, empty=True),
+    skipped_steps=Entry(int, 0, needed=False), hardware=Entry(str, needed=False), data=Entry(str, needed=False),
+    delivered=Entry(bool, needed=False),
+    **{f"valid_{name}": Entry(float, needed=False) for name in ("loss", "accuracy", "macro_f1", "rmse")})
+
+# %% ../nbs/00_core.ipynb #cell-045
 def preallocate(path:str|Path):
     "Reserve the disk space of a file with holes. Raises `OSError` when there is too little."
     if not hasattr(os, "posix_fallocate"): return # macOS and Windows cannot be asked
     with open(path, "r+b") as file:
         os.posix_fallocate(file.fileno(), 0, os.fstat(file.fileno()).st_size)
 
-# %% ../nbs/00_core.ipynb #cell-042
+# %% ../nbs/00_core.ipynb #cell-048
 @contextmanager
 def lock_path(
     path:str|Path, # the file or directory to be written
@@ -210,17 +232,18 @@ def lock_path(
     lock, note = (path.with_name(f".{path.name}.{kind}") for kind in ("lock", "holder"))
     try:
         with FileLock(lock, timeout=0):
-            note.write_text(f"process {os.getpid()} on {platform.node()}, since {time.strftime('%Y-%m-%d %H:%M:%S')}")
+            since = time.strftime("%Y-%m-%d %H:%M:%S")
+            note.write_text(f"process {os.getpid()} on {platform.node()}, since {since}", encoding="utf-8")
             try:
                 yield
             finally:
                 note.unlink(missing_ok=True)
                 lock.unlink(missing_ok=True)
     except Timeout:
-        holder = note.read_text() if note.is_file() else "another process"
+        holder = note.read_text("utf-8", "replace") if note.is_file() else "another process"
         raise GalaxyError(f"{path} is being written by {holder}; wait for it, or choose another place.") from None
 
-# %% ../nbs/00_core.ipynb #cell-045
+# %% ../nbs/00_core.ipynb #cell-051
 def random_generator(
     seed:int, # the user's seed
     *keys:int, # what the numbers are for: an image's row, an epoch
@@ -228,7 +251,7 @@ def random_generator(
     "A generator that depends on `seed` and `keys` only, not on what was drawn before."
     return np.random.default_rng([seed, *keys])
 
-# %% ../nbs/00_core.ipynb #cell-048
+# %% ../nbs/00_core.ipynb #cell-054
 def pick_device(
     name:str="auto", # "auto", or a torch device such as "cpu", "cuda:0", "mps"
 ): # a torch.device
@@ -243,7 +266,7 @@ def pick_device(
         reason = str(error).splitlines()[0]
         raise GalaxyError(f"device {name!r} cannot be used here ({reason}); give 'auto' or 'cpu'.") from None
 
-# %% ../nbs/00_core.ipynb #cell-051
+# %% ../nbs/00_core.ipynb #cell-057
 def _is_watched() -> bool:
     "Is there a terminal, or a page of Jupyter with a person in front?"
     if sys.stderr.isatty(): return True
@@ -251,7 +274,7 @@ def _is_watched() -> bool:
     # `_allow_stdin` is private, but there since ipykernel 4 (2015) and in 7; the public way to it would ask the person.
     return bool(getattr(getattr(shell, "kernel", None), "_allow_stdin", False))
 
-# %% ../nbs/00_core.ipynb #cell-053
+# %% ../nbs/00_core.ipynb #cell-059
 _PROGRESS_SECONDS = 15. # from one line to the next
 
 def _progress_line(label:str, count:int, total:int|None, unit:str, seconds:float) -> str:
@@ -260,7 +283,7 @@ def _progress_line(label:str, count:int, total:int|None, unit:str, seconds:float
     left = f", {(total - count)/rate:.0f} s left" if total and count < total else ""
     return f"{label}: {count}/{total or '?'} {unit}, {rate:.1f} {unit}/s{left}"
 
-# %% ../nbs/00_core.ipynb #cell-055
+# %% ../nbs/00_core.ipynb #cell-061
 def _with_lines(items:Iterable, total:int|None, label:str, unit:str) -> Iterator:
     "Go through items and print a line every `_PROGRESS_SECONDS`; none at all for what is over by then."
     start = shown = time.monotonic()
@@ -272,7 +295,7 @@ def _with_lines(items:Iterable, total:int|None, label:str, unit:str) -> Iterator
             print(_progress_line(label, count, total, unit, now - start), file=sys.stderr, flush=True)
             shown = now
 
-# %% ../nbs/00_core.ipynb #cell-056
+# %% ../nbs/00_core.ipynb #cell-062
 def progress(
     items:Iterable, # what to go through
     total:int|None=None, # how many there are; `len(items)` where that is known
@@ -289,7 +312,7 @@ def progress(
         from tqdm.auto import tqdm
     yield from tqdm(items, total=total, desc=label, unit=unit)
 
-# %% ../nbs/00_core.ipynb #cell-059
+# %% ../nbs/00_core.ipynb #cell-065
 def settings_from_dict(
     kind:type, # a dataclass
     entries:dict, # values of its fields; those that are missing keep their default
@@ -297,11 +320,21 @@ def settings_from_dict(
     "Make a dataclass from a dictionary. Raises `GalaxyError` for a key or a recipe that it does not have."
     known, recipes = [field.name for field in fields(kind)], getattr(kind, "recipes", {})
     if recipes and "recipe" in entries:
-        if entries["recipe"] not in recipes:
-            raise GalaxyError(f"no recipe {entries['recipe']!r}; expected {' or '.join(recipes)}.")
+        if str(entries["recipe"]) not in recipes:
+            raise GalaxyError(f"no recipe {printable(repr(entries['recipe']), 60)}; expected {' or '.join(recipes)}.")
         entries = recipes[entries["recipe"]] | {key: value for key, value in entries.items() if key != "recipe"}
     for key in set(entries) - set(known):
         near = get_close_matches(str(key), known, 1)
         hint = f"did you mean {near[0]!r}?" if near else f"expected one of {', '.join(known)}."
-        raise GalaxyError(f"no setting {key!r}; {hint}")
+        raise GalaxyError(f"no setting {printable(repr(key), 60)}; {hint}")
     return kind(**entries)
+
+# %% ../nbs/00_core.ipynb #cell-067
+def settings_from_file(
+    kind:type, # a dataclass
+    path:str|Path, # a JSON file, such as config.json of a run
+): # of that kind
+    "Make a dataclass from a file. Raises `GalaxyError` naming the file for what it does not allow."
+    content = load_json(path)
+    try: return settings_from_dict(kind, content)
+    except GalaxyError as error: raise GalaxyError(f"{path}: {error}") from None

@@ -8,16 +8,20 @@ __all__ = ['make_app', 'galaxy_app']
 # %% ../../nbs/07e_inference.app.ipynb #cell-003
 import json
 import tempfile
+import time
+from contextlib import contextmanager
 from pathlib import Path
 from threading import BoundedSemaphore
 
 import numpy as np
 from flask import Flask, Response, request
 from matplotlib import colormaps
-from waitress import serve
-from werkzeug.exceptions import HTTPException
+from waitress.channel import HTTPChannel
+from waitress.server import TcpWSGIServer
+from waitress.task import ErrorTask
+from werkzeug.exceptions import HTTPException, ServiceUnavailable
 
-from ..core import GalaxyError
+from ..core import GalaxyError, printable
 from ..data.images import IMAGE_SUFFIXES, read_image, resize_image
 from .classifier import FLAGS, Classifier, image_url, load
 
@@ -169,13 +173,27 @@ def _page() -> str:
     return page.replace("ACCEPTED", ",".join(IMAGE_SUFFIXES)).replace("LIMIT", str(LIMIT))
 
 # %% ../../nbs/07e_inference.app.ipynb #cell-029
-AT_ONCE = 2 # uploads; others wait
-_POLICY = "default-src 'self'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data:"
+_POLICY = ("default-src 'none'; connect-src 'self'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; "
+           "img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'")
+_HEADERS = {"Content-Security-Policy": _POLICY, "X-Content-Type-Options": "nosniff", "X-Frame-Options": "DENY",
+            "Referrer-Policy": "no-referrer", "Cache-Control": "no-store", "Cross-Origin-Opener-Policy": "same-origin",
+            "Cross-Origin-Resource-Policy": "same-origin"}
 
-def _refuse_other_hosts() -> tuple[dict, int]|None:
-    "An error for a request that does not name this machine."
-    if request.host.rsplit(":", 1)[0] in ("127.0.0.1", "localhost"): return None
-    return dict(error=f"{request.host} is not this machine."), 403
+def _add_headers(reply:Response) -> Response:
+    "What a browser must not do with a reply."
+    reply.headers.update(_HEADERS)
+    return reply
+
+# %% ../../nbs/07e_inference.app.ipynb #cell-030
+def _refuse_others() -> tuple[dict, int]|None:
+    "An error for a request that does not name this machine, or that another page sends."
+    host = request.host
+    if host.rsplit(":", 1)[0] not in ("127.0.0.1", "localhost"):
+        return dict(error=f"{printable(host, 100)} is not this machine."), 403
+    if request.method in ("GET", "HEAD"): return None
+    origin, site = request.headers.get("Origin"), request.headers.get("Sec-Fetch-Site", "none")
+    if origin in (None, f"http://{host}") and site in ("none", "same-origin"): return None
+    return dict(error=f"{printable(origin or site, 100)} is another page. Open http://{host} itself."), 403
 
 def _show_error(error: Exception) -> tuple[dict, int]:
     "What is wrong, as JSON."
@@ -183,28 +201,97 @@ def _show_error(error: Exception) -> tuple[dict, int]:
     if error.code == 413: return dict(error=f"the file is too large. Give at most {LIMIT} MB."), 413
     return dict(error=error.description), error.code
 
-# %% ../../nbs/07e_inference.app.ipynb #cell-030
+# %% ../../nbs/07e_inference.app.ipynb #cell-032
+AT_ONCE, WAITING = 2, 8 # uploads that are worked on, and that may wait
+
+class _Turns:
+    "Lets some in at a time, and lets some wait."
+    def __init__(self): self.waiting, self.working = BoundedSemaphore(AT_ONCE + WAITING), BoundedSemaphore(AT_ONCE)
+
+    @contextmanager
+    def take(self):
+        "Wait for a turn. Raises `ServiceUnavailable` when too many wait."
+        if not self.waiting.acquire(blocking=False):
+            raise ServiceUnavailable("too many images at once. Try again in a minute.")
+        try:
+            with self.working: yield
+        finally:
+            self.waiting.release()
+
+# %% ../../nbs/07e_inference.app.ipynb #cell-033
 def make_app(
     classifier:Classifier, # of the model
 ) -> Flask:
     "The page, and the address `/classify` that it asks."
-    app, slots = Flask("galaxy-app", static_folder=None), BoundedSemaphore(AT_ONCE)
+    app, turns = Flask("galaxy-app", static_folder=None), _Turns()
     app.config["MAX_CONTENT_LENGTH"] = LIMIT*2**20
-    app.before_request(_refuse_other_hosts)
+    app.before_request(_refuse_others)
+    app.after_request(_add_headers)
     for kind in (GalaxyError, HTTPException): app.register_error_handler(kind, _show_error)
 
     @app.get("/")
-    def page(): return Response(_page(), headers={"Content-Security-Policy": _POLICY})
+    def page(): return _page()
 
     @app.post("/classify")
     def classify():
         upload = request.files.get("image")
         if upload is None: raise GalaxyError("no image given. Send a file named image.")
-        with slots: return _explain(classifier, _read_upload(upload.filename or "", upload.read()))
+        with turns.take(): return _explain(classifier, _read_upload(upload.filename or "", upload.read()))
 
     return app
 
-# %% ../../nbs/07e_inference.app.ipynb #cell-035
+# %% ../../nbs/07e_inference.app.ipynb #cell-038
+IDLE, UPLOAD = 10, 30 # seconds without a byte; seconds from the first byte of a request to its last
+
+class _ErrorTask(ErrorTask):
+    "What waitress itself says about a request, with our headers."
+    def build_response_header(self):
+        self.response_headers += list(_HEADERS.items())
+        return super().build_response_header()
+
+class _Channel(HTTPChannel):
+    "A connection that knows when its request began; `request` is the unfinished one, since waitress 1.0."
+    error_task_class = _ErrorTask
+    begun = 0
+
+    def received(self, data):
+        if self.request is None: self.begun = time.time()
+        return super().received(data)
+
+    @property
+    def is_waiting(self): # for the other side
+        return not (self.requests or self.total_outbufs_len or self.will_close)
+
+# %% ../../nbs/07e_inference.app.ipynb #cell-039
+CONNECTIONS = 100 # that wait
+
+class _Server(TcpWSGIServer):
+    "waitress, where connections that send nothing, or one byte now and then, make room for others."
+    channel_class = _Channel
+
+    def maintenance(self, now):
+        super().maintenance(now) # closes those without a byte for a while
+        for channel in self.active_channels.values():
+            if channel.is_waiting and channel.request is not None and now - channel.begun > UPLOAD:
+                channel.will_close = True
+
+    def handle_accept(self):
+        super().handle_accept()
+        waiting = [channel for channel in self.active_channels.values() if channel.is_waiting]
+        if len(waiting) > CONNECTIONS: min(waiting, key=lambda channel: channel.creation_time).will_close = True
+
+# %% ../../nbs/07e_inference.app.ipynb #cell-040
+def make_server(
+    app:Flask, # from `make_app`
+    port:int, # of this machine; 0 for any that is free
+) -> _Server: # its `run` replies until Ctrl-C
+    "The server of the page. Raises `OSError` when the port is taken."
+    limits = dict(threads=AT_ONCE + WAITING + 4, max_request_body_size=(LIMIT + 1)*2**20,
+                  max_request_header_size=2**14, connection_limit=2*CONNECTIONS, channel_timeout=IDLE,
+                  cleanup_interval=1)
+    return _Server(app, host="127.0.0.1", port=port, ident=None, **limits)
+
+# %% ../../nbs/07e_inference.app.ipynb #cell-043
 def galaxy_app(
     model:str=None, # model.onnx, a directory of galaxy-train, models:/NAME@ALIAS; the package's own if not given
     port:int=8000, # of this machine
@@ -214,7 +301,7 @@ def galaxy_app(
     classifier = load(model)
     app = make_app(classifier)
     print(f"model: {classifier.origin}\nOpen http://127.0.0.1:{port} (Ctrl-C ends it)", flush=True)
-    limits = dict(threads=2*AT_ONCE + 8, max_request_body_size=(LIMIT + 1)*2**20)
-    try: serve(app, host="127.0.0.1", port=port, ident=None, **limits)
+    try: server = make_server(app, port)
     except OSError as error:
         raise GalaxyError(f"port {port} cannot be used ({error.strerror}). Give another --port.") from None
+    server.run()

@@ -14,14 +14,15 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from PIL import Image
 from scipy.spatial import KDTree
 
-from ..core import GalaxyError, atomic_path, load_json
+from ..core import Entry, GalaxyError, atomic_path, load_json, reading_error
 from ..data.images import IMAGE_SUFFIXES, read_image, resize_image
+from ..data.importers import read_parquet, with_known_names
+from ..data.store import open_array, read_csv_text, to_numbers, write_csv
 from .catalogue import embedding_paths, file_digest
 from .classifier import FLAGS, Classifier, Prediction, classify, image_url, load
 from .inputs import ImageList, list_images, open_images
@@ -34,35 +35,35 @@ def _load(path: Path) -> pd.DataFrame:
     "Any CSV or Parquet file, without embeddings. Raises `GalaxyError` for another file."
     if not path.is_file(): raise GalaxyError(f"{path} does not exist. Give a table of galaxy-predict.")
     try:
-        if path.suffix.lower() == ".csv":
-            return pd.read_csv(path, dtype=str, keep_default_na=False) # a class may be called NA
-        names = [name for name in pq.read_schema(path).names if name != "embedding"]
-        return pq.read_table(path, columns=names).to_pandas().reset_index(drop=True)
-    except ValueError as error:
-        raise GalaxyError(f"{path} cannot be read as a table ({error}). Give CSV or Parquet.") from None
+        if path.suffix.lower() == ".csv": return read_csv_text(path).fillna("") # a class may be called NA
+        return read_parquet(path, leave_out="embedding").reset_index(drop=True)
+    except Exception as error: # pandas and Arrow raise what their depths raise
+        raise reading_error(path, error, "a table", "give CSV or Parquet") from None
 
 def _read_table(path: Path) -> pd.DataFrame:
     "A table of galaxy-predict without its embeddings. Raises `GalaxyError` for another table."
-    table = _load(path)
+    table = with_known_names(path, _load(path))
     missing = [name for name in _NEEDED if name not in table]
     if missing: raise GalaxyError(f"{path} lacks the columns {', '.join(missing)}. Give a table of galaxy-predict.")
     if not len(table): raise GalaxyError(f"{path} has no rows. Give a table of galaxy-predict.")
     texts = {name: table[name].astype(str) for name in ("id", "class", "flags")}
-    numbers = {name: pd.to_numeric(table[name], errors="coerce") for name in ("probability", "novelty")}
+    numbers = {name: to_numbers(table[name])[0] for name in ("probability", "novelty")}
     return table.assign(**texts, **numbers)
 
 # %% ../../nbs/07f_inference.find.ipynb #cell-013
 def _parquet_embeddings(path: Path) -> tuple[np.ndarray, str|None]:
     "Embeddings (N,D) of a Parquet file, and the digest of their model. Raises `GalaxyError` when some are missing."
-    schema = pq.read_schema(path)
-    if "embedding" not in schema.names: raise _without_embeddings(path)
-    column = pq.read_table(path, columns=["embedding"])["embedding"]
-    try: length, = pc.list_value_length(column).unique().to_pylist()
-    except (ValueError, pa.ArrowException): length = None # several lengths, or no lists
+    try:
+        schema = pq.read_schema(path)
+        column = pq.read_table(path, columns=["embedding"])["embedding"]
+        length, = pc.list_value_length(column).unique().to_pylist()
+        numbers = column.combine_chunks().flatten().to_numpy(zero_copy_only=False)
+        attributes = (schema.pandas_metadata or {}).get("attributes")
+    except Exception: length = None # no such column, several lengths, no lists
     if not length: raise _without_embeddings(path)
-    numbers = column.combine_chunks().flatten().to_numpy(zero_copy_only=False)
-    attributes = (schema.pandas_metadata or {}).get("attributes") or {}
-    return numbers.reshape(-1, length).astype(np.float32), attributes.get("embedding_model")
+    if numbers.dtype.kind not in "iuf": raise GalaxyError(f"{path}: its embeddings are no numbers. Classify again.")
+    digest = attributes.get("embedding_model") if isinstance(attributes, dict) else None
+    return numbers.reshape(-1, length).astype(np.float32), digest if isinstance(digest, str) else None
 
 def _without_embeddings(path: Path) -> GalaxyError:
     return GalaxyError(f"{path} has no embeddings, or not in each row. Classify with galaxy-predict --embeddings.")
@@ -72,12 +73,11 @@ def _csv_embeddings(path: Path) -> tuple[np.ndarray, str|None]:
     "Embeddings (N,D) beside a CSV file, and their model's digest. Raises `GalaxyError` for those of another table."
     array, note = embedding_paths(path)
     if not array.is_file() or not note.is_file(): raise _without_embeddings(path)
-    notes = load_json(note)
+    notes = load_json(note, dict(embedding_model=Entry(str, needed=False), table=Entry(str, needed=False)))
     if notes.get("table") != file_digest(path):
         raise GalaxyError(f"{array} is not of this {path.name}: one of them was changed. Classify again.")
-    try: embeddings = np.load(array, allow_pickle=False)
-    except (ValueError, EOFError) as error:
-        raise GalaxyError(f"{array} cannot be read ({error}). Classify again with --embeddings.") from None
+    embeddings = open_array(array)
+    if embeddings.dtype.kind != "f": raise GalaxyError(f"{array} holds {embeddings.dtype}; expected numbers.")
     return embeddings, notes.get("embedding_model")
 
 # %% ../../nbs/07f_inference.find.ipynb #cell-015
@@ -272,7 +272,7 @@ def _result_notes(found: pd.DataFrame, images: list[np.ndarray|None]) -> list[st
 def _write_result(output: Path, page: str, found: pd.DataFrame) -> None:
     "Write the page, and the table beside it."
     with atomic_path(output.with_suffix(".csv")) as temporary:
-        found.to_csv(temporary, index=False, float_format="%.6f")
+        write_csv(temporary, found, float_format="%.6f")
     with atomic_path(output) as temporary: temporary.write_text(page, encoding="utf-8", errors="replace")
 
 # %% ../../nbs/07f_inference.find.ipynb #cell-043

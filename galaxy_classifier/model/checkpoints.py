@@ -15,7 +15,7 @@ from pathlib import Path
 import safetensors.torch
 import torch
 
-from ..core import GalaxyError, atomic_path
+from ..core import Entry, GalaxyError, atomic_path, check_entries, printable
 from .networks import GalaxyNetwork, build_model
 
 # %% ../../nbs/04e_model.checkpoints.ipynb #cell-008
@@ -84,6 +84,17 @@ def _read_tensors(path:Path) -> dict:
         names = file.keys()
         return notes | dict(state={name: file.get_tensor(name) for name in names})
 
+# %% ../../nbs/04e_model.checkpoints.ipynb #x
+_CONFIG = dict( # what describes a network
+    name=Entry(str), group=Entry(str, empty=True), classes=Entry(int, 2, 10**4), size=Entry(int, 1, 2049),
+    measurements=Entry(int, 1, 1000, needed=False),
+    widths=Entry(list, 1, 20, of=Entry(int, 1, 1000), needed=False, empty=True))
+_EXTRA = dict(
+    training=Entry(dict, needed=False), target=Entry(dict, needed=False), data=Entry(str, needed=False),
+    preprocessing=Entry(dict, of=dict(parameters=Entry(dict, needed=False)), needed=False))
+CHECKPOINT = dict( # what a checkpoint must be
+    config=Entry(dict, of=_CONFIG), classes=Entry(list, of=Entry(str)), state=Entry(dict), extra=Entry(dict, of=_EXTRA))
+
 # %% ../../nbs/04e_model.checkpoints.ipynb #cell-023
 def read_checkpoint(
     source:str|Path, # made by `save_checkpoint`: a file, or the directory of a run
@@ -97,12 +108,24 @@ def read_checkpoint(
     if not isinstance(content, dict) or content.get("format") != _FORMAT:
         raise GalaxyError(f"{path} is not a checkpoint of this project (format {_FORMAT!r}). "
                           "Give best.pt of galaxy-train.")
+    check_entries(path, content, CHECKPOINT)
+    foreign = [name for name, tensor in content["state"].items() if not isinstance(tensor, torch.Tensor)]
+    if foreign: raise GalaxyError(f"{path}: {f'state.{foreign[0]}'!r} is no tensor. Give best.pt of galaxy-train.")
     return content
 
 # %% ../../nbs/04e_model.checkpoints.ipynb #cell-028
 def file_digest(path:str|Path) -> str: # 16 hexadecimal digits
     "A short name for what a file holds."
     with open(path, "rb") as file: return hashlib.file_digest(file, "sha256").hexdigest()[:16]
+
+# %% ../../nbs/04e_model.checkpoints.ipynb #x
+def _take_state(path:str|Path, network:GalaxyNetwork, config:dict, state:dict[str, torch.Tensor]):
+    "Fill a network. Raises `GalaxyError` for weights of another one."
+    try: network.load_state_dict(state)
+    except (RuntimeError, TypeError, AttributeError) as error:
+        lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+        reason = printable((lines[1:] or lines)[0], 200)
+        raise GalaxyError(f"{path} says it is {config}, but its weights are of another network: {reason}") from None
 
 # %% ../../nbs/04e_model.checkpoints.ipynb #cell-031
 def load_model(
@@ -116,11 +139,9 @@ def load_model(
     if different:
         raise GalaxyError(f"{path} holds {config}, but {different} was asked for. "
                           "Give the checkpoint of that network, or its own settings.")
-    model = build_model(**config)
-    try: model.load_state_dict(content["state"])
-    except RuntimeError as error:
-        reason = str(error).splitlines()[1].strip()[:200]
-        raise GalaxyError(f"{path} says it is {config}, but its weights are of another network: {reason}") from None
+    try: model = build_model(**config)
+    except (GalaxyError, TypeError) as error: raise GalaxyError(f"{path} describes no network: {error}") from None
+    _take_state(path, model, config, content["state"])
     return model.eval()
 
 # %% ../../nbs/04e_model.checkpoints.ipynb #cell-036
@@ -142,7 +163,4 @@ def start_from(
     own = ["features.mask."] + ([f"head.{len(network.head) - 1}."] if content["classes"] != list(names) else [])
     taken = {name: tensor for name, tensor in content["state"].items()
              if name in state and not name.startswith(tuple(own))}
-    try: network.load_state_dict(state | taken)
-    except RuntimeError as error:
-        reason = str(error).splitlines()[1].strip()[:200]
-        raise GalaxyError(f"{source} says it is {content['config']}, but its weights are not: {reason}") from None
+    _take_state(source, network, content["config"], state | taken)

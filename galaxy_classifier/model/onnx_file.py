@@ -54,7 +54,9 @@ def read_onnx(
         raise GalaxyError(f"{path} lacks the metadata of this project ('digest'). Give model.onnx from galaxy-train.")
     if notes["digest"] != _model_digest(model):
         raise GalaxyError(f"{path} was changed after it was written: its digest does not fit. Copy it again.")
-    return model, {key: value if key == "digest" else json.loads(value) for key, value in notes.items()}
+    try: return model, {key: value if key == "digest" else json.loads(value) for key, value in notes.items()}
+    except (ValueError, RecursionError):
+        raise GalaxyError(f"{path} has notes that are no JSON. Copy it again.") from None
 
 # %% ../../nbs/04g_model.onnx_file.ipynb #cell-018
 def start_session(

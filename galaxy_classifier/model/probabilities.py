@@ -13,7 +13,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from ..core import GALAXY10_CLASSES, GalaxyError
+from ..core import GALAXY10_CLASSES, GalaxyError, printable
+from ..data.store import read_csv_text
 
 # %% ../../nbs/04i_model.probabilities.ipynb #cell-006
 _LEAST = 1e-38 # what float32 can hold: a probability of zero only means that it is less
@@ -45,9 +46,9 @@ class Prior:
 # %% ../../nbs/04i_model.probabilities.ipynb #cell-017
 def _read_counts(file:Path) -> pd.DataFrame:
     "A table of counts. Raises `GalaxyError` when it cannot be read."
-    try: return pd.read_csv(file, dtype=str, keep_default_na=False)
+    try: return read_csv_text(file).fillna("")
     except FileNotFoundError: reason = "does not exist"
-    except (OSError, ValueError) as error: reason = f"cannot be read ({str(error).splitlines()[0][:100]})"
+    except (OSError, ValueError) as error: reason = f"cannot be read ({printable(error, 100)})"
     raise GalaxyError(f"{file} {reason}. Give a CSV table with the columns class and count.")
 
 def _prior_table(prior:object, classes:list[str]) -> tuple[str, pd.DataFrame]:

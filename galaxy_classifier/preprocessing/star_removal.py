@@ -20,7 +20,7 @@ import pandas as pd
 from fastcore.basics import patch
 from scipy import ndimage
 
-from ..core import GalaxyError, random_generator
+from ..core import Entry, GalaxyError, check_entries, random_generator
 from ..data.flux import unstretch
 from .filters import extreme_filter, mean_filter
 from .morphology import check_measurement_names, conselice1997, measure_morphology
@@ -347,6 +347,9 @@ def from_dict(cls:PreprocessingParameters,
     names = [field.name for field in fields(cls)]
     unknown = sorted(set(entries) - set(names))
     if unknown: raise GalaxyError(f"unknown preprocessing parameters {unknown}; expected some of {names}.")
+    kinds = {field.name: Entry(type(field.default), needed=False) for field in fields(cls)}
+    kinds |= dict(measurements=Entry(list, 1, of=Entry(str), needed=False), seed=Entry(int, 0, needed=False))
+    check_entries("preprocessing", entries, kinds)
     return cls(**entries)
 
 # %% ../../nbs/02f_preprocessing.star_removal.ipynb #cell-084

@@ -15,7 +15,7 @@ import torch
 from fastcore.basics import patch
 from torch import nn
 
-from ..core import GalaxyError
+from ..core import GalaxyError, printable
 from ..loss import ACTIVATIONS
 from ..model.groups import GROUPS, enn
 from ..model.networks import MODELS, matched_widths, working_size
@@ -43,7 +43,7 @@ def _check_limits(name:str, value:float, rules:dict):
     "Raises `GalaxyError` for a number that is not finite, or beyond a limit."
     limits = {rule: rules[rule] for rule in _LIMITS if rule in rules}
     if not limits: return
-    if np.isfinite(value) and all(_LIMITS[rule][0](value, limit) for rule, limit in limits.items()): return
+    if abs(value) < np.inf and all(_LIMITS[rule][0](value, limit) for rule, limit in limits.items()): return
     expected = " and ".join(_LIMITS[rule][1].format(limit) for rule, limit in limits.items())
     raise GalaxyError(f"{name} {value} given; expected {expected}.")
 
@@ -55,7 +55,8 @@ def _check_settings(settings:object):
         if value is None and setting.default is None: continue
         choices = rules.get("choices")
         if choices and value not in choices:
-            raise GalaxyError(f"{name} {value!r} given; expected {', '.join(choices[:-1])} or {choices[-1]}.")
+            raise GalaxyError(f"{name} {printable(repr(value), 60)} given; "
+                              f"expected {', '.join(choices[:-1])} or {choices[-1]}.")
         _check_type(name, value, setting.default)
         _check_limits(name, value, rules)
         if "check" in rules: rules["check"](value)

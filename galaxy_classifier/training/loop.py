@@ -23,10 +23,11 @@ import lightning
 import numpy as np
 import torch
 from fastcore.basics import patch
+from lightning.fabric.plugins.environments import LightningEnvironment
 from lightning.fabric.strategies import DDPStrategy
 from torch import nn
 
-from ..core import GalaxyError, pick_device, progress, random_generator
+from ..core import GalaxyError, pick_device, printable, progress, random_generator
 from ..data.store import Store
 from ..loss import ClassBalancedFocalLoss, VoteLoss
 from ..model.checkpoints import copy_state, save_tensors, start_from
@@ -90,14 +91,20 @@ def make_fabric(
     place = pick_device(device)
     if strategy not in ("auto", "ddp"): raise GalaxyError(f"strategy {strategy!r} given; expected auto or ddp.")
     _check_devices(device, place, devices, num_nodes)
-    with _quiet_lightning():
-        return lightning.Fabric(
-            accelerator="gpu" if place.type == "cuda" else place.type,
-            devices=devices if place.index is None else [place.index],
-            num_nodes=num_nodes,
-            strategy=DDPStrategy(broadcast_buffers=False, init_sync=False) if devices*num_nodes > 1 else "auto",
-            precision=_fabric_precision(precision, place),
-        )
+    is_alone = devices*num_nodes == 1 # and then no variable of a scheduler counts
+    settings = dict(
+        accelerator="gpu" if place.type == "cuda" else place.type,
+        devices=devices if place.index is None else [place.index],
+        num_nodes=num_nodes,
+        strategy="auto" if is_alone else DDPStrategy(broadcast_buffers=False, init_sync=False),
+        precision=_fabric_precision(precision, place),
+        plugins=[LightningEnvironment()] if is_alone else None)
+    try:
+        with _quiet_lightning(): return lightning.Fabric(**settings)
+    except (RuntimeError, ValueError, OSError) as error:
+        reason = printable(error, 200).partition(". ")[0]
+        raise GalaxyError(f"Lightning refuses these processes ({reason}). "
+                          "Do --devices, --num-nodes and the scheduler's variables fit?") from None
 
 # %% ../../nbs/05d_training.loop.ipynb #cell-022
 def all_reduce(

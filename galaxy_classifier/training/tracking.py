@@ -206,7 +206,7 @@ def prepare(self:Tracking,
         with _mlflow_settings(), FileLock(self.folder/"mlruns"/".lock") if self.folder else nullcontext():
             if self.folder: _make_tables(self)
             _make_experiment(self)
-    except _unreachable() as error:
+    except (*_unreachable(), ValueError, ImportError) as error: # an address that is none; a driver that is missing
         if must:
             raise GalaxyError(f"MLflow's store {self.uri} cannot be used ({first_line(error)}). Set "
                               "MLFLOW_TRACKING_URI to a server or sqlite:///FILE, or unset it.") from None
@@ -255,12 +255,16 @@ def __exit__(self:Tracking, *_): self.stop()
 def _git(*words:str) -> subprocess.CompletedProcess:
     "Ask git about the directory of this file."
     here = Path(__file__).parent if "__file__" in globals() else "."
-    return subprocess.run(["git", *words], cwd=here, capture_output=True, text=True)
+    return subprocess.run(["git", *words], cwd=here, capture_output=True, stdin=subprocess.DEVNULL, timeout=20,
+                          encoding="utf-8", errors="replace")
 
 def git_commit() -> str: # short hash, "+" when the tree is changed, "unknown" outside a repository
     "Which code is running."
-    try: head = _git("rev-parse", "--short=12", "HEAD")
-    except OSError: return "unknown"
+    try: return _find_commit()
+    except (OSError, subprocess.TimeoutExpired): return "unknown"
+
+def _find_commit() -> str:
+    head = _git("rev-parse", "--short=12", "HEAD")
     # Installed below somebody else's repository, the commit found would be theirs.
     foreign = "__file__" in globals() and _git("ls-files", "--error-unmatch", Path(__file__).name).returncode
     if head.returncode or foreign: return "unknown"
