@@ -11,13 +11,15 @@ import getpass
 import json
 import math
 import os
+import pickle
 import platform
 import re
+import subprocess
 import sys
 import time
 import unicodedata
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from difflib import get_close_matches
@@ -244,6 +246,37 @@ def lock_path(
         raise GalaxyError(f"{path} is being written by {holder}; wait for it, or choose another place.") from None
 
 # %% ../nbs/00_core.ipynb #cell-051
+_CHILD = """
+import os, pickle, sys
+out = os.dup(1)
+os.dup2(2, 1) # what a library prints is no result
+try:
+    import resource
+    resource.setrlimit(resource.RLIMIT_DATA, (3 << 30, 3 << 30))
+except (ImportError, ValueError, OSError): pass
+sys.path[:] = pickle.load(sys.stdin.buffer)
+try:
+    function, words = pickle.load(sys.stdin.buffer)
+    result = True, function(*words)
+except BaseException as error: result = False, error
+with os.fdopen(out, "wb") as file: pickle.dump(result, file, protocol=5)
+"""
+
+def call_within(
+    seconds:float, # before it is ended
+    function:Callable, # of a module
+    *words, # what it takes; anything that pickle knows
+): # what it gives
+    "Call a function in a process of its own. Raises what it raises, and `TimeoutError` when it takes too long."
+    given = pickle.dumps([str(Path(place).absolute()) for place in sys.path]) + pickle.dumps((function, words))
+    try: done = subprocess.run([sys.executable, "-c", _CHILD], input=given, capture_output=True, timeout=seconds)
+    except subprocess.TimeoutExpired: raise TimeoutError(f"it takes more than {seconds:g} s") from None
+    if not done.stdout: raise RuntimeError("it takes too much memory, or ends its process")
+    is_right, result = pickle.loads(done.stdout)
+    if is_right: return result
+    raise result
+
+# %% ../nbs/00_core.ipynb #cell-054
 def random_generator(
     seed:int, # the user's seed
     *keys:int, # what the numbers are for: an image's row, an epoch
@@ -251,7 +284,7 @@ def random_generator(
     "A generator that depends on `seed` and `keys` only, not on what was drawn before."
     return np.random.default_rng([seed, *keys])
 
-# %% ../nbs/00_core.ipynb #cell-054
+# %% ../nbs/00_core.ipynb #cell-057
 def pick_device(
     name:str="auto", # "auto", or a torch device such as "cpu", "cuda:0", "mps"
 ): # a torch.device
@@ -266,7 +299,7 @@ def pick_device(
         reason = str(error).splitlines()[0]
         raise GalaxyError(f"device {name!r} cannot be used here ({reason}); give 'auto' or 'cpu'.") from None
 
-# %% ../nbs/00_core.ipynb #cell-057
+# %% ../nbs/00_core.ipynb #cell-060
 def _is_watched() -> bool:
     "Is there a terminal, or a page of Jupyter with a person in front?"
     if sys.stderr.isatty(): return True
@@ -274,7 +307,7 @@ def _is_watched() -> bool:
     # `_allow_stdin` is private, but there since ipykernel 4 (2015) and in 7; the public way to it would ask the person.
     return bool(getattr(getattr(shell, "kernel", None), "_allow_stdin", False))
 
-# %% ../nbs/00_core.ipynb #cell-059
+# %% ../nbs/00_core.ipynb #cell-062
 _PROGRESS_SECONDS = 15. # from one line to the next
 
 def _progress_line(label:str, count:int, total:int|None, unit:str, seconds:float) -> str:
@@ -283,7 +316,7 @@ def _progress_line(label:str, count:int, total:int|None, unit:str, seconds:float
     left = f", {(total - count)/rate:.0f} s left" if total and count < total else ""
     return f"{label}: {count}/{total or '?'} {unit}, {rate:.1f} {unit}/s{left}"
 
-# %% ../nbs/00_core.ipynb #cell-061
+# %% ../nbs/00_core.ipynb #cell-064
 def _with_lines(items:Iterable, total:int|None, label:str, unit:str) -> Iterator:
     "Go through items and print a line every `_PROGRESS_SECONDS`; none at all for what is over by then."
     start = shown = time.monotonic()
@@ -295,7 +328,7 @@ def _with_lines(items:Iterable, total:int|None, label:str, unit:str) -> Iterator
             print(_progress_line(label, count, total, unit, now - start), file=sys.stderr, flush=True)
             shown = now
 
-# %% ../nbs/00_core.ipynb #cell-062
+# %% ../nbs/00_core.ipynb #cell-065
 def progress(
     items:Iterable, # what to go through
     total:int|None=None, # how many there are; `len(items)` where that is known
@@ -312,7 +345,7 @@ def progress(
         from tqdm.auto import tqdm
     yield from tqdm(items, total=total, desc=label, unit=unit)
 
-# %% ../nbs/00_core.ipynb #cell-065
+# %% ../nbs/00_core.ipynb #cell-068
 def settings_from_dict(
     kind:type, # a dataclass
     entries:dict, # values of its fields; those that are missing keep their default
@@ -329,7 +362,7 @@ def settings_from_dict(
         raise GalaxyError(f"no setting {printable(repr(key), 60)}; {hint}")
     return kind(**entries)
 
-# %% ../nbs/00_core.ipynb #cell-067
+# %% ../nbs/00_core.ipynb #cell-070
 def settings_from_file(
     kind:type, # a dataclass
     path:str|Path, # a JSON file, such as config.json of a run

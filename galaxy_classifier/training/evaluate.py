@@ -95,9 +95,11 @@ def plot_history(
     history:pd.DataFrame, # one row an epoch, as in history.csv
 ) -> plt.Figure:
     "Loss, accuracy, learning rate and norm of the gradient against the epoch."
-    panels = [names for names in _PANELS if names[0] in history]
-    figure, axes = plt.subplots(1, len(panels), figsize=(3.4*len(panels), 3), layout="constrained")
-    for axis, names in zip(axes, panels, strict=True): _draw_panel(axis, history, names)
+    panels = [[name for name in names if name in history] for names in _PANELS]
+    panels = [names for names in panels if names]
+    if not panels: raise GalaxyError(f"the history has only the columns {', '.join(map(str, history))}.")
+    figure, axes = plt.subplots(1, len(panels), figsize=(3.4*len(panels), 3), layout="constrained", squeeze=False)
+    for axis, names in zip(axes[0], panels, strict=True): _draw_panel(axis, history, names)
     return figure
 
 # %% ../../nbs/05g_training.evaluate.ipynb #cell-024
