@@ -415,16 +415,16 @@ class Worker:
         self.process = None
 
 
-def run_all(work, count, context, sound, base):
-    """Do all jobs on some workers."""
-    queue, results = SimpleQueue(), []
+def run_all(work, count, context, sound, base, seconds):
+    """Do all jobs on some workers, as many as can be begun in so many seconds."""
+    queue, results, end = SimpleQueue(), [], time.monotonic() + seconds
     for job in work:
         queue.put(job)
 
     def take(_):
         worker = Worker(context, sound, base)
         with contextlib.closing(worker), contextlib.suppress(Empty):
-            while True:
+            while time.monotonic() < end:
                 form, door, kind, number = job = queue.get_nowait()
                 results.append(dict(format=form, door=door, kind=kind, number=number) | worker(job))
 
@@ -433,7 +433,7 @@ def run_all(work, count, context, sound, base):
     return results
 
 
-def fuzz(count=2000, seed=0, workers=2, **chosen):
+def fuzz(count=2000, seed=0, workers=2, seconds=np.inf, **chosen):
     """Throw inputs at every door; a row for each."""
     os.environ["MALLOC_PERTURB_"] = "0"  # so that memory is given back, and each input is measured alone
     context = multiprocessing.get_context("forkserver")
@@ -441,7 +441,7 @@ def fuzz(count=2000, seed=0, workers=2, **chosen):
     with tempfile.TemporaryDirectory() as base:
         with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
             sound = make_base(base)
-        return pd.DataFrame(run_all(jobs(count, seed, **chosen), workers, context, sound, Path(base)))
+        return pd.DataFrame(run_all(jobs(count, seed, **chosen), workers, context, sound, Path(base), seconds))
 
 
 def summary(table):
@@ -460,6 +460,7 @@ def main():
     parser.add_argument("--count", type=int, default=2000, help="of inputs")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--workers", type=int, default=2, help="processes")
+    parser.add_argument("--seconds", type=float, default=np.inf, help="after which no input is begun")
     parser.add_argument("--only", nargs="*", choices=list(DOORS), default=[], help="formats")
     parser.add_argument("--kind", choices=KINDS)
     parser.add_argument("--door")
@@ -472,7 +473,9 @@ def main():
             sound = make_base(base)
             return print(do_job(sound, Path(base), words.only[0], words.door, words.kind, words.number))
     start = time.monotonic()
-    table = fuzz(words.count, words.seed, words.workers, only=words.only, kind=words.kind, door=words.door)
+    table = fuzz(
+        words.count, words.seed, words.workers, words.seconds, only=words.only, kind=words.kind, door=words.door
+    )
     for _, rows in table[table["end"] == "error"].groupby(["format", "door"]):
         for row in rows.head(words.show).itertuples():
             print(f"{row.format} {row.door} {row.kind}: {row.said}")

@@ -14,13 +14,14 @@ import os
 import pickle
 import platform
 import re
+import sqlite3
 import subprocess
 import sys
 import time
 import unicodedata
 import warnings
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, fields
 from difflib import get_close_matches
 from pathlib import Path
@@ -217,13 +218,32 @@ SUMMARY = dict( # what summary.json of a run must be
     **{f"valid_{name}": Entry(float, needed=False) for name in ("loss", "accuracy", "macro_f1", "rmse")})
 
 # %% ../nbs/00_core.ipynb #cell-045
+def check_database(
+    path:str|Path, # an SQLite file; it may not exist yet
+    own:set[str], # tables that ours have
+    kind:str, # whose they are, such as "MLflow"
+):
+    "Raises `GalaxyError` for a file that is no database, or one of something else."
+    path = Path(path)
+    if not path.is_file() or not path.stat().st_size: return
+    try:
+        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as database:
+            tables = {name for name, in database.execute("select name from sqlite_master where type = 'table'")}
+    except sqlite3.OperationalError: return # locked, or not to be read: whoever opens it says so
+    except sqlite3.DatabaseError as error:
+        raise GalaxyError(f"{path} is no database of {kind} ({error}). Choose another place.") from None
+    if tables and not own <= tables:
+        shown = printable(", ".join(sorted(tables)), 100)
+        raise GalaxyError(f"{path} is no database of {kind}: it has the tables {shown}. Choose another place.")
+
+# %% ../nbs/00_core.ipynb #cell-048
 def preallocate(path:str|Path):
     "Reserve the disk space of a file with holes. Raises `OSError` when there is too little."
     if not hasattr(os, "posix_fallocate"): return # macOS and Windows cannot be asked
     with open(path, "r+b") as file:
         os.posix_fallocate(file.fileno(), 0, os.fstat(file.fileno()).st_size)
 
-# %% ../nbs/00_core.ipynb #cell-048
+# %% ../nbs/00_core.ipynb #cell-051
 @contextmanager
 def lock_path(
     path:str|Path, # the file or directory to be written
@@ -245,7 +265,7 @@ def lock_path(
         holder = note.read_text("utf-8", "replace") if note.is_file() else "another process"
         raise GalaxyError(f"{path} is being written by {holder}; wait for it, or choose another place.") from None
 
-# %% ../nbs/00_core.ipynb #cell-051
+# %% ../nbs/00_core.ipynb #cell-054
 _CHILD = """
 import os, pickle, sys
 out = os.dup(1)
@@ -276,7 +296,7 @@ def call_within(
     if is_right: return result
     raise result
 
-# %% ../nbs/00_core.ipynb #cell-054
+# %% ../nbs/00_core.ipynb #cell-057
 def random_generator(
     seed:int, # the user's seed
     *keys:int, # what the numbers are for: an image's row, an epoch
@@ -284,7 +304,7 @@ def random_generator(
     "A generator that depends on `seed` and `keys` only, not on what was drawn before."
     return np.random.default_rng([seed, *keys])
 
-# %% ../nbs/00_core.ipynb #cell-057
+# %% ../nbs/00_core.ipynb #cell-060
 def pick_device(
     name:str="auto", # "auto", or a torch device such as "cpu", "cuda:0", "mps"
 ): # a torch.device
@@ -299,7 +319,7 @@ def pick_device(
         reason = str(error).splitlines()[0]
         raise GalaxyError(f"device {name!r} cannot be used here ({reason}); give 'auto' or 'cpu'.") from None
 
-# %% ../nbs/00_core.ipynb #cell-060
+# %% ../nbs/00_core.ipynb #cell-063
 def _is_watched() -> bool:
     "Is there a terminal, or a page of Jupyter with a person in front?"
     if sys.stderr.isatty(): return True
@@ -307,7 +327,7 @@ def _is_watched() -> bool:
     # `_allow_stdin` is private, but there since ipykernel 4 (2015) and in 7; the public way to it would ask the person.
     return bool(getattr(getattr(shell, "kernel", None), "_allow_stdin", False))
 
-# %% ../nbs/00_core.ipynb #cell-062
+# %% ../nbs/00_core.ipynb #cell-065
 _PROGRESS_SECONDS = 15. # from one line to the next
 
 def _progress_line(label:str, count:int, total:int|None, unit:str, seconds:float) -> str:
@@ -316,7 +336,7 @@ def _progress_line(label:str, count:int, total:int|None, unit:str, seconds:float
     left = f", {(total - count)/rate:.0f} s left" if total and count < total else ""
     return f"{label}: {count}/{total or '?'} {unit}, {rate:.1f} {unit}/s{left}"
 
-# %% ../nbs/00_core.ipynb #cell-064
+# %% ../nbs/00_core.ipynb #cell-067
 def _with_lines(items:Iterable, total:int|None, label:str, unit:str) -> Iterator:
     "Go through items and print a line every `_PROGRESS_SECONDS`; none at all for what is over by then."
     start = shown = time.monotonic()
@@ -328,7 +348,7 @@ def _with_lines(items:Iterable, total:int|None, label:str, unit:str) -> Iterator
             print(_progress_line(label, count, total, unit, now - start), file=sys.stderr, flush=True)
             shown = now
 
-# %% ../nbs/00_core.ipynb #cell-065
+# %% ../nbs/00_core.ipynb #cell-068
 def progress(
     items:Iterable, # what to go through
     total:int|None=None, # how many there are; `len(items)` where that is known
@@ -345,7 +365,7 @@ def progress(
         from tqdm.auto import tqdm
     yield from tqdm(items, total=total, desc=label, unit=unit)
 
-# %% ../nbs/00_core.ipynb #cell-068
+# %% ../nbs/00_core.ipynb #cell-071
 def settings_from_dict(
     kind:type, # a dataclass
     entries:dict, # values of its fields; those that are missing keep their default
@@ -362,7 +382,7 @@ def settings_from_dict(
         raise GalaxyError(f"no setting {printable(repr(key), 60)}; {hint}")
     return kind(**entries)
 
-# %% ../nbs/00_core.ipynb #cell-070
+# %% ../nbs/00_core.ipynb #cell-073
 def settings_from_file(
     kind:type, # a dataclass
     path:str|Path, # a JSON file, such as config.json of a run

@@ -150,6 +150,8 @@ def read_rgb(
                 return np.asarray(plain.convert("RGB"))
     except GalaxyError:
         raise
+    except TimeoutError as error:
+        raise GalaxyError(f"{path} cannot be decoded: {error}. Save it anew.") from None
     except UnidentifiedImageError:
         raise GalaxyError(f"{path} cannot be read as an image; expected a JPEG, PNG or TIFF file"
                           ", or WebP and JPEG 2000 where Pillow has them.") from None

@@ -27,7 +27,15 @@ from lightning.fabric.plugins.environments import LightningEnvironment
 from lightning.fabric.strategies import DDPStrategy
 from torch import nn
 
-from ..core import GalaxyError, pick_device, printable, progress, random_generator
+from galaxy_classifier.core import (
+    Entry,
+    GalaxyError,
+    check_entries,
+    pick_device,
+    printable,
+    progress,
+    random_generator,
+)
 from ..data.store import Store
 from ..loss import ClassBalancedFocalLoss, VoteLoss
 from ..model.checkpoints import copy_state, save_tensors, start_from
@@ -886,6 +894,7 @@ def _load_state(path:Path) -> dict:
     except Exception as error: raise GalaxyError(f"{path} cannot be read ({type(error).__name__}); {remedy}.") from None
     if not isinstance(state, dict) or state.get("format") != _STATE:
         raise GalaxyError(f"{path} is no run of this version ({_STATE!r}); choose another --output.")
+    check_entries(path, state, dict(config=Entry(dict), data=Entry(str), start=Entry(str, needed=False, empty=True)))
     return state
 
 # %% ../../nbs/05d_training.loop.ipynb #cell-145

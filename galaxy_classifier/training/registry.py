@@ -117,7 +117,8 @@ def _stays(holder, valid_accuracy:float, data:str) -> str: # empty where the ali
     if holder.tags.get("data") != data:
         return (f"version {holder.version} was measured on other data, so the two do not compare; "
                 "--promote moves the alias all the same")
-    best = float(holder.tags.get("valid_accuracy", 0))
+    try: best = float(holder.tags.get("valid_accuracy", 0))
+    except ValueError: return f"version {holder.version} has no validation accuracy; --promote moves the alias"
     return f"version {holder.version} is as good ({best:.3f})" if best >= valid_accuracy else ""
 
 # %% ../../nbs/05f_training.registry.ipynb #cell-025
@@ -127,7 +128,10 @@ def _find_or_create_version(client, name:str, run_id:str, tags:dict): # MLflow's
     if not outputs:
         raise GalaxyError(f"MLflow has no model of run {run_id} yet. Give the same command again when it answers.")
     if not client.search_registered_models(f"name = '{name}'"): client.create_registered_model(name)
-    own = [version for version in client.search_model_versions(f"name = '{name}'") if version.run_id == run_id]
+    versions = client.search_model_versions(f"name = '{name}'")
+    if versions and not any({"valid_accuracy", "data"} <= set(version.tags) for version in versions):
+        raise GalaxyError(f"the registered model {name!r} has no version of galaxy-search. Rename it in MLflow.")
+    own = [version for version in versions if version.run_id == run_id]
     if own: return own[0]
     model = client.get_logged_model(outputs[0].model_id)
     # models:/ID as source would be looked up in MLflow's global store

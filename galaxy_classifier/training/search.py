@@ -29,6 +29,7 @@ from optuna.trial import TrialState
 from galaxy_classifier.core import (
     Entry,
     GalaxyError,
+    check_database,
     load_json,
     lock_path,
     pick_device,
@@ -121,6 +122,8 @@ def open_study(
     "Open or make a study. Raises `GalaxyError` when the database cannot be reached."
     pruner = optuna.pruners.HyperbandPruner(min_resource=min(3, epochs), max_resource=epochs, reduction_factor=3)
     engine = dict(connect_args=dict(timeout=60)) if storage.startswith("sqlite") else {}
+    if storage.startswith("sqlite:///"):
+        check_database(storage.removeprefix("sqlite:///").partition("?")[0], {"studies", "trials"}, "Optuna")
     with _quiet_optuna():
         try:
             database = RDBStorage(storage, engine_kwargs=engine, heartbeat_interval=60, grace_period=600,

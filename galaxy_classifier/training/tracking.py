@@ -24,7 +24,7 @@ from urllib.parse import unquote
 from fastcore.basics import patch
 from filelock import FileLock
 
-from ..core import GalaxyError
+from ..core import GalaxyError, check_database
 
 # %% ../../nbs/05e_training.tracking.ipynb #cell-008
 def _import_client() -> type: # `MlflowClient`
@@ -188,7 +188,10 @@ def _make_tables(tracking:Tracking):
 def _make_experiment(tracking:Tracking):
     "The project's experiment, made where there is none."
     with tracking.client() as client:
-        if client.get_experiment_by_name(EXPERIMENT): return
+        found = client.get_experiment_by_name(EXPERIMENT)
+        if found and found.lifecycle_stage != "active":
+            raise GalaxyError(f"MLflow's experiment {EXPERIMENT} was deleted. Restore it, or choose another store.")
+        if found: return
         artifacts = (tracking.folder/"mlruns").as_uri() if tracking.folder else None
         try: client.create_experiment(EXPERIMENT, artifacts)
         except _unreachable():
@@ -201,11 +204,15 @@ def prepare(self:Tracking,
 ) -> Tracking: # itself
     "Make what the store lacks. Raises `GalaxyError` when it cannot be used."
     _import_client() # fails now if MLflow is not installed
+    if self.uri.startswith("sqlite:///"):
+        place = self.uri.removeprefix("sqlite:///").partition("?")[0]
+        check_database(place, {"experiments", "alembic_version"}, "MLflow")
     try:
         if self.folder: (self.folder/"mlruns").mkdir(parents=True, exist_ok=True)
         with _mlflow_settings(), FileLock(self.folder/"mlruns"/".lock") if self.folder else nullcontext():
             if self.folder: _make_tables(self)
             _make_experiment(self)
+    except GalaxyError: raise
     except (*_unreachable(), ValueError, ImportError) as error: # an address that is none; a driver that is missing
         if must:
             raise GalaxyError(f"MLflow's store {self.uri} cannot be used ({first_line(error)}). Set "
