@@ -154,7 +154,7 @@ def page(base, path, out):
         _held["app"] = make_app(classifier(base)).test_client()
     name = path.name.encode("utf-8", "replace").decode()
     reply = _held["app"].post("/classify", data=dict(image=(io.BytesIO(path.read_bytes()), name)))
-    if reply.status_code == 400:
+    if reply.status_code in (400, 413):
         raise GalaxyError(reply.json["error"])
     assert reply.status_code == 200 and abs(sum(row["probability"] for row in reply.json["classes"]) - 1) < 1e-4, reply
 

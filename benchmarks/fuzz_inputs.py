@@ -315,7 +315,7 @@ def lying_checkpoint(content, choice):
                 torch.zeros(0),
                 tensor.double(),
                 tensor[None],
-                torch.full_like(tensor, torch.nan),
+                tensor * torch.nan,
                 tensor.flatten(),
                 torch.zeros(3, dtype=torch.bool),
             )

@@ -480,7 +480,9 @@ def describe_store(
     store:Store, # with a split
 ) -> str: # some lines
     "What is in a store, and how it was split."
-    split, parts = store.manifest["split"], ("train", "valid", "test")
+    parts, known = ("train", "valid", "test"), store.manifest.get("split", {})
+    counts = dict.fromkeys(("pairs", "groups", "grouped_images", "conflicts"), 0)
+    split = counts | dict(method="", conflicts_tested=True) | known
     lines = [repr(store)]
     lines += [f"{count:6d}  {printable(name)}" for name, count in zip(store.classes, store.counts(), strict=True)]
     lines.append("train, valid, test: " + ", ".join(str(len(store.split(part))) for part in parts))
