@@ -220,7 +220,7 @@ SUMMARY = dict( # what summary.json of a run must be
 # %% ../nbs/00_core.ipynb #cell-045
 def check_database(
     path:str|Path, # an SQLite file; it may not exist yet
-    own:set[str], # tables that ours have
+    own:set[str], # tables that are made first; while ours is being made it may have one of them only
     kind:str, # whose they are, such as "MLflow"
 ):
     "Raises `GalaxyError` for a file that is no database, or one of something else."
@@ -232,7 +232,7 @@ def check_database(
     except sqlite3.OperationalError: return # locked, or not to be read: whoever opens it says so
     except sqlite3.DatabaseError as error:
         raise GalaxyError(f"{path} is no database of {kind} ({error}). Choose another place.") from None
-    if tables and not own <= tables:
+    if tables and not own & tables:
         shown = printable(", ".join(sorted(tables)), 100)
         raise GalaxyError(f"{path} is no database of {kind}: it has the tables {shown}. Choose another place.")
 

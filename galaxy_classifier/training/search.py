@@ -123,7 +123,7 @@ def open_study(
     pruner = optuna.pruners.HyperbandPruner(min_resource=min(3, epochs), max_resource=epochs, reduction_factor=3)
     engine = dict(connect_args=dict(timeout=60)) if storage.startswith("sqlite") else {}
     if storage.startswith("sqlite:///"):
-        check_database(storage.removeprefix("sqlite:///").partition("?")[0], {"studies", "trials"}, "Optuna")
+        check_database(storage.removeprefix("sqlite:///").partition("?")[0], {"studies", "version_info"}, "Optuna")
     with _quiet_optuna():
         try:
             database = RDBStorage(storage, engine_kwargs=engine, heartbeat_interval=60, grace_period=600,

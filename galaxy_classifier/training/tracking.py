@@ -204,12 +204,12 @@ def prepare(self:Tracking,
 ) -> Tracking: # itself
     "Make what the store lacks. Raises `GalaxyError` when it cannot be used."
     _import_client() # fails now if MLflow is not installed
-    if self.uri.startswith("sqlite:///"):
-        place = self.uri.removeprefix("sqlite:///").partition("?")[0]
-        check_database(place, {"experiments", "alembic_version"}, "MLflow")
     try:
         if self.folder: (self.folder/"mlruns").mkdir(parents=True, exist_ok=True)
         with _mlflow_settings(), FileLock(self.folder/"mlruns"/".lock") if self.folder else nullcontext():
+            if self.uri.startswith("sqlite:///"):
+                place = self.uri.removeprefix("sqlite:///").partition("?")[0]
+                check_database(place, {"experiments", "registered_models"}, "MLflow")
             if self.folder: _make_tables(self)
             _make_experiment(self)
     except GalaxyError: raise
