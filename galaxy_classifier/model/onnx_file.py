@@ -8,6 +8,7 @@ __all__ = ['open_onnx']
 # %% ../../nbs/04g_model.onnx_file.ipynb #cell-003
 import hashlib
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import onnx
@@ -33,17 +34,29 @@ def seal_model(
     onnx.helper.set_model_props(model, texts | dict(digest=_model_digest(model)))
     onnx.save(model, path)
 
-# %% ../../nbs/04g_model.onnx_file.ipynb #cell-013
+# %% ../../nbs/04g_model.onnx_file.ipynb #cell-014
+def _tensors(graph:onnx.GraphProto) -> Iterator[onnx.TensorProto]:
+    "All tensors of a graph, those within nodes and inner graphs too."
+    yield from graph.initializer
+    for sparse in graph.sparse_initializer: yield from (sparse.values, sparse.indices)
+    for attribute in (attribute for node in graph.node for attribute in node.attribute):
+        yield from (attribute.t, *attribute.tensors)
+        inner = [*attribute.graphs, *([attribute.g] if attribute.HasField("g") else [])]
+        for each in inner: yield from _tensors(each)
+
+# %% ../../nbs/04g_model.onnx_file.ipynb #cell-016
 def _load_onnx(path:Path) -> onnx.ModelProto:
     "Any ONNX file. Raises `GalaxyError` when it is missing or no such file."
     if not path.is_file():
         raise GalaxyError(f"{path} does not exist. Give a model.onnx, or a folder of galaxy-train that holds one.")
-    try: return onnx.load_from_string(path.read_bytes())
+    try: model = onnx.load_from_string(path.read_bytes())
     except Exception as error: # onnx and protobuf have a class of their own for each cause, without a common base
         reason = f"{path} cannot be read as an ONNX model ({type(error).__name__})"
         raise GalaxyError(f"{reason}. Give model.onnx from galaxy-train.") from None
+    if not any(tensor.data_location == onnx.TensorProto.EXTERNAL for tensor in _tensors(model.graph)): return model
+    raise GalaxyError(f"{path} takes weights from other files. Give model.onnx from galaxy-train.")
 
-# %% ../../nbs/04g_model.onnx_file.ipynb #cell-015
+# %% ../../nbs/04g_model.onnx_file.ipynb #cell-018
 def read_onnx(
     path:str|Path, # made by `export_onnx`
 ) -> tuple[onnx.ModelProto, dict]: # the model; its notes
@@ -58,7 +71,7 @@ def read_onnx(
     except (ValueError, RecursionError):
         raise GalaxyError(f"{path} has notes that are no JSON. Copy it again.") from None
 
-# %% ../../nbs/04g_model.onnx_file.ipynb #cell-018
+# %% ../../nbs/04g_model.onnx_file.ipynb #cell-021
 def start_session(
     model:onnx.ModelProto, # from `read_onnx`, or a part of it
     threads:int=0, # 0 takes all cores
@@ -71,7 +84,7 @@ def start_session(
         reason = f"{type(error).__name__}: {str(error)[:200]}"
         raise GalaxyError(f"onnxruntime cannot run the model ({reason}). Give model.onnx from galaxy-train.") from None
 
-# %% ../../nbs/04g_model.onnx_file.ipynb #cell-020
+# %% ../../nbs/04g_model.onnx_file.ipynb #cell-023
 def open_onnx(
     path:str|Path, # see `read_onnx`
     threads:int=0, # see `start_session`
