@@ -14,6 +14,7 @@ import os
 import pickle
 import platform
 import re
+import signal
 import sqlite3
 import subprocess
 import sys
@@ -273,6 +274,7 @@ os.dup2(2, 1) # what a library prints is no result
 try:
     import resource
     resource.setrlimit(resource.RLIMIT_DATA, (3 << 30, 3 << 30))
+    resource.setrlimit(resource.RLIMIT_CPU, (int(sys.argv[1]), int(sys.argv[1]) + 5))
 except (ImportError, ValueError, OSError): pass
 sys.path[:] = pickle.load(sys.stdin.buffer)
 try:
@@ -282,15 +284,19 @@ except BaseException as error: result = False, error
 with os.fdopen(out, "wb") as file: pickle.dump(result, file, protocol=5)
 """
 
+_OUT_OF_TIME = getattr(signal, "SIGXCPU", 0)
+
 def call_within(
-    seconds:float, # before it is ended
+    seconds:float, # of a core, before it is ended; eight times as many where others use the cores too
     function:Callable, # of a module
     *words, # what it takes; anything that pickle knows
 ): # what it gives
     "Call a function in a process of its own. Raises what it raises, and `TimeoutError` when it takes too long."
     given = pickle.dumps([str(Path(place).absolute()) for place in sys.path]) + pickle.dumps((function, words))
-    try: done = subprocess.run([sys.executable, "-c", _CHILD], input=given, capture_output=True, timeout=seconds)
-    except subprocess.TimeoutExpired: raise TimeoutError(f"it takes more than {seconds:g} s") from None
+    program = [sys.executable, "-c", _CHILD, str(math.ceil(seconds) + 1)] # a second to begin
+    try: done = subprocess.run(program, input=given, capture_output=True, timeout=8*seconds)
+    except subprocess.TimeoutExpired: done = None
+    if done is None or done.returncode == -_OUT_OF_TIME: raise TimeoutError(f"it takes more than {seconds:g} s")
     if not done.stdout: raise RuntimeError("it takes too much memory, or ends its process")
     is_right, result = pickle.loads(done.stdout)
     if is_right: return result
