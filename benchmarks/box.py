@@ -307,7 +307,7 @@ CARD = """# Model card: galaxy10
 A classifier of galaxy morphology: the ten classes of Galaxy10 DECaLS, with calibrated probabilities.
 
 **Network.** {network}; {learned:,} learned parameters. Its scores are the same for the eight rotations and reflections
-of an image by quarter turns. It looks at each image at the magnifications {zooms}. Stars are removed first, and the
+of an image by quarter turns. It looks at each image at the magnifications {looks}. Stars are removed first, and the
 asymmetry of the galaxy is a second input.
 
 **Trained on** images of two surveys: {data}. First on votes and attributes ({votes}), then on classes ({classes}).
@@ -359,7 +359,7 @@ def model_card(network, notes, found):
         votes=vote_stages(options),
         classes=f"{options['epochs']} epochs at {options['size']} px",
         sure=SURE,
-        zooms=" and ".join(f"{zoom:.3g}" for zoom in ZOOMS),
+        looks=" and ".join(f"{zoom:.3g}" for zoom in ZOOMS),
         rows="\n".join(rows),
     )
     degraded = found["surveys"]["degraded"]
