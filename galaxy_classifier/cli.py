@@ -7,11 +7,12 @@ __all__ = ['galaxy_demo']
 
 # %% ../nbs/09_cli.ipynb #cell-003
 import argparse
+import os
 import re
 import shutil
 import sys
 from collections.abc import Callable
-from contextlib import nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import Field, asdict, fields, is_dataclass
 from functools import partial
 from importlib import import_module
@@ -23,26 +24,43 @@ from typing import Literal, Union, get_args, get_origin
 import lazy_loader
 from fastcore.docments import docments
 
-from .core import GalaxyError, load_json, save_json, settings_from_dict
+from .core import GalaxyError, load_json, printable, save_json, settings_from_dict, settings_from_file
 from .jobs import hold_file
 
 # %% ../nbs/09_cli.ipynb #cell-006
+def _whole(text:str) -> int:
+    "A whole number as people type it: `1000`, `1e3` or `1,000`."
+    if re.fullmatch(r"[-+]?\d{1,3}(,\d{3})+", text): return int(text.replace(",", ""))
+    if not re.fullmatch(r"[-+]?\d+\.?\d*[eE]\+?\d", text): return int(text)
+    number = float(text)
+    if number != int(number): raise ValueError
+    return int(number)
+
+def _path(text:str) -> Path:
+    "A path; `~` is the home of the user, where there is one."
+    with suppress(RuntimeError): return Path(text).expanduser()
+    return Path(text)
+
+_whole.__name__, _path.__name__ = "int", "path" # which argparse names in its errors
+_PARSERS = {int: _whole, Path: _path}
+
+# %% ../nbs/09_cli.ipynb #cell-007
 def _option(kind:type, default:object) -> dict:
     "How argparse reads a parameter of this annotation and default."
     if get_origin(kind) in (Union, UnionType): kind = next(part for part in get_args(kind) if part is not NoneType)
     if kind is bool: return dict(action=argparse.BooleanOptionalAction if default else "store_true")
     if get_origin(kind) is Literal: return dict(choices=get_args(kind))
-    if get_origin(kind) is list: return dict(nargs="*", type=get_args(kind)[0])
-    return dict(type=kind)
+    if get_origin(kind) is list: return dict(nargs="*", type=_PARSERS.get(get_args(kind)[0], get_args(kind)[0]))
+    return dict(type=_PARSERS.get(kind, kind))
 
-# %% ../nbs/09_cli.ipynb #cell-009
+# %% ../nbs/09_cli.ipynb #cell-010
 def _help(text:str|None, default:object) -> str:
     "The help of an option."
     hidden = default is None or default is False or default == () or default is Parameter.empty
     shown = "" if hidden else f" (default: {default})"
     return f"{text or ''}{shown}".replace("%", "%%") # argparse would read % as a placeholder
 
-# %% ../nbs/09_cli.ipynb #cell-012
+# %% ../nbs/09_cli.ipynb #cell-013
 def _add_parameter(parser:argparse.ArgumentParser, parameter:Parameter, kind:type, text:str|None):
     "Give a parser the option, or the positional argument, of a parameter."
     how = _option(kind, parameter.default) | dict(help=_help(text, parameter.default))
@@ -53,18 +71,18 @@ def _add_parameter(parser:argparse.ArgumentParser, parameter:Parameter, kind:typ
     else:
         parser.add_argument("--" + parameter.name.replace("_", "-"), default=parameter.default, **how)
 
-# %% ../nbs/09_cli.ipynb #cell-015
+# %% ../nbs/09_cli.ipynb #cell-016
 def _field_option(field:Field) -> dict:
     "How argparse reads a field of a dataclass."
     if isinstance(field.default, bool): return dict(action=argparse.BooleanOptionalAction)
     kind = str if field.default is None else type(field.default)
-    return dict(type=field.metadata.get("parse", kind), choices=field.metadata.get("choices"))
+    return dict(type=field.metadata.get("parse", _PARSERS.get(kind, kind)), choices=field.metadata.get("choices"))
 
-# %% ../nbs/09_cli.ipynb #cell-017
+# %% ../nbs/09_cli.ipynb #cell-018
 def _add_settings(parser:argparse.ArgumentParser, base:object):
     "Give a parser an option for each field of a dataclass; what is not given is left to `--config`, then to `base`."
     group = parser.add_argument_group(f"settings ({type(base).__name__})")
-    group.add_argument("--config", type=Path, help="a JSON file with any of these, such as config.json; options win")
+    group.add_argument("--config", type=_path, help="a JSON file with any of these, such as config.json; options win")
     if recipes := getattr(type(base), "recipes", None):
         group.add_argument("--recipe", choices=tuple(recipes), help="several of these at once; file and options win")
     comments = docments(type(base), full=True, returns=False)
@@ -73,7 +91,7 @@ def _add_settings(parser:argparse.ArgumentParser, base:object):
         group.add_argument("--" + setting.name.replace("_", "-"), default=argparse.SUPPRESS,
                            help=_help(text, default), **_field_option(setting))
 
-# %% ../nbs/09_cli.ipynb #cell-019
+# %% ../nbs/09_cli.ipynb #cell-020
 def _comments(function:Callable) -> dict[str, str|None]:
     "The comment of each parameter."
     comments, source = docments(function, full=True, returns=False), getsource(function)
@@ -83,28 +101,30 @@ def _comments(function:Callable) -> dict[str, str|None]:
         texts[key] = found and found[1]
     return texts
 
-# %% ../nbs/09_cli.ipynb #cell-022
+# %% ../nbs/09_cli.ipynb #cell-023
 def make_parser(
     function:Callable, # its parameters carry docments; one that is a dataclass becomes an option for each field
     name:str, # of the command, for the usage line
 ) -> argparse.ArgumentParser:
     "The command line of a function."
     parser = argparse.ArgumentParser(prog=name, description=(function.__doc__ or "").replace("%", "%%"))
+    parser._negative_number_matcher = re.compile(r"-[^-]") # private, but there since Python 2.7, and in 3.14
     comments, kinds = _comments(function), get_annotations(function, eval_str=True)
     for key, parameter in signature(function).parameters.items():
         if is_dataclass(kinds[key]): _add_settings(parser, parameter.default)
         else: _add_parameter(parser, parameter, kinds[key], comments[key])
     return parser
 
-# %% ../nbs/09_cli.ipynb #cell-024
+# %% ../nbs/09_cli.ipynb #cell-025
 def _take_settings(given:dict, base:object) -> object:
     "Take the options of a dataclass out of what was given: options first, then the file, the recipe, `base`."
     file, recipe = given.pop("config"), given.pop("recipe", None)
     chosen = {setting.name: given.pop(setting.name) for setting in fields(base) if setting.name in given}
     picked = type(base).recipes[recipe] if recipe else {}
+    if file: settings_from_file(type(base), file) # so that an error names it
     return settings_from_dict(type(base), {**asdict(base), **picked, **(load_json(file) if file else {}), **chosen})
 
-# %% ../nbs/09_cli.ipynb #cell-026
+# %% ../nbs/09_cli.ipynb #cell-027
 def parse_arguments(
     function:Callable, # see `make_parser`
     name:str, # of the command, for the usage line
@@ -118,7 +138,7 @@ def parse_arguments(
     unnamed = [key for key, parameter in parameters.items() if parameter.kind is Parameter.POSITIONAL_ONLY]
     return [given.pop(key) for key in unnamed], given
 
-# %% ../nbs/09_cli.ipynb #cell-030
+# %% ../nbs/09_cli.ipynb #cell-031
 COMMANDS = { # → module, extra
     "galaxy-demo": ("cli", "train"),
     "galaxy-data": ("data.importers", "train"),
@@ -131,7 +151,59 @@ COMMANDS = { # → module, extra
     "galaxy-app": ("inference.app", "app"),
 }
 
-# %% ../nbs/09_cli.ipynb #cell-031
+# %% ../nbs/09_cli.ipynb #cell-033
+class _Output:
+    "An output that never ends the work: what nobody can take any more is dropped."
+    def __init__(self, stream):
+        self.stream = stream
+        if hasattr(stream, "reconfigure"): stream.reconfigure(errors="backslashreplace")
+
+    def __getattr__(self, name): return getattr(self.stream, name)
+
+    def write(self, text):
+        try: self.stream.write(text)
+        except (OSError, ValueError): self.drop() # nobody reads it, the disk is full, it was closed
+        return len(text)
+
+    def flush(self):
+        try: self.stream.flush()
+        except (OSError, ValueError): self.drop()
+
+    def drop(self):
+        "From now on everything goes to nowhere."
+        with suppress(OSError, ValueError), open(os.devnull, "w") as nowhere:
+            os.dup2(nowhere.fileno(), self.stream.fileno())
+
+# %% ../nbs/09_cli.ipynb #cell-034
+@contextmanager
+def _standard_streams():
+    "Standard streams that are there, and never end the work, while the block runs."
+    former = sys.stdin, sys.stdout, sys.stderr
+    if None in former:
+        for number in range(3):
+            try: os.fstat(number)
+            except OSError: os.open(os.devnull, os.O_RDWR) # which takes the lowest number that is free
+    given, *outputs = (stream or open(os.devnull, "r+") for stream in former) # noqa: SIM115 (until the process ends)
+    sys.stdin, (sys.stdout, sys.stderr) = given, map(_Output, outputs)
+    try: yield
+    finally:
+        for stream in (sys.stdout, sys.stderr): stream.flush()
+        sys.stdin, sys.stdout, sys.stderr = former
+
+# %% ../nbs/09_cli.ipynb #cell-037
+_NUMBERS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS",
+            "NUMEXPR_MAX_THREADS", "LOKY_MAX_CPU_COUNT", "COLUMNS", "LINES")
+
+def _clean_environment():
+    "Take out of the environment what would end a library."
+    os.environ["MPLBACKEND"] = "agg"
+    for name in _NUMBERS:
+        value = os.environ.get(name, "1")
+        if value.isascii() and value.isdigit() and int(value) > 0: continue
+        if name in _NUMBERS[:6]: print(f"{name}={printable(value, 60)} is no number and not used", file=sys.stderr)
+        del os.environ[name]
+
+# %% ../nbs/09_cli.ipynb #cell-038
 def run_command(
     name:str, # of COMMANDS
     words:list[str]|None=None, # what follows it in the shell; of this process if not given
@@ -139,28 +211,34 @@ def run_command(
     "Run a command; what the user can fix ends it with one line and exit code 1."
     module, extra = COMMANDS[name]
     try:
-        function = getattr(import_module(f"galaxy_classifier.{module}"), name.replace("-", "_"))
-        positional, named = parse_arguments(function, name, sys.argv[1:] if words is None else words)
-        function(*positional, **named)
+        with _standard_streams():
+            if words is None: _clean_environment() # else somebody calls this from Python
+            function = getattr(import_module(f"galaxy_classifier.{module}"), name.replace("-", "_"))
+            positional, named = parse_arguments(function, name, sys.argv[1:] if words is None else words)
+            function(*positional, **named)
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         sys.exit(130)
     except (GalaxyError, OSError) as error:
-        sys.exit(f"{name}: error: {error}")
+        sys.exit(f"{name}: error: {printable(error)}")
+    except UnicodeEncodeError as error:
+        sys.exit(f"{name}: error: the name {printable(ascii(error.object), 200)} is no valid text. Rename it.")
+    except MemoryError:
+        sys.exit(f"{name}: error: there is too little memory.")
     except ModuleNotFoundError as error:
         if (error.name or "").startswith("galaxy_classifier"): raise
         needs = (f"the package {error.name} is not installed; get all that this needs "
                  f"with pip install 'galaxy_classifier[{extra}]'")
         sys.exit(f"{name}: error: {error if error.name == 'escnn' else needs}") # no extra brings escnn
 
-# %% ../nbs/09_cli.ipynb #cell-034
+# %% ../nbs/09_cli.ipynb #cell-041
 (_galaxy_demo, _galaxy_data, _galaxy_preprocess, _galaxy_train, _galaxy_search, _galaxy_analyse, _galaxy_predict,
  _galaxy_find, _galaxy_app) = (partial(run_command, name) for name in COMMANDS)
 
 __getattr__, _, _ = lazy_loader.attach("galaxy_classifier", submod_attrs={
     module: [name.replace("-", "_")] for name, (module, _) in COMMANDS.items() if module != "cli"})
 
-# %% ../nbs/09_cli.ipynb #cell-043
+# %% ../nbs/09_cli.ipynb #cell-050
 _DEMO_FILES = {"store", "run", "images", "mlruns", "mlflow.db", "report.html", "results.json", "classes.csv"}
 _LEFT_BY_A_KILL = re.compile(r"\.(store|run|report|results|classes|mlflow)\..*|mlflow\.db-.*")
 
@@ -179,7 +257,7 @@ def _clear_demo(folder:Path, overwrite:bool):
         if path.is_dir(): shutil.rmtree(path)
         else: path.unlink()
 
-# %% ../nbs/09_cli.ipynb #cell-046
+# %% ../nbs/09_cli.ipynb #cell-053
 _DEMO_MAGNIFICATION = 2.5
 
 def _save_examples(folder:Path, classes:list[str], seed:int):
@@ -193,7 +271,7 @@ def _save_examples(folder:Path, classes:list[str], seed:int):
         galaxy = simulate_galaxy(number, seed + 1, number, 256, magnification=_DEMO_MAGNIFICATION)
         Image.fromarray(galaxy.image).save(folder/f"{name}.png")
 
-# %% ../nbs/09_cli.ipynb #cell-047
+# %% ../nbs/09_cli.ipynb #cell-054
 def galaxy_demo(
     output:Path=Path("demo"), # directory for everything
     count:int=1000, # simulated galaxies

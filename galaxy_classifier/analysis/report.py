@@ -21,8 +21,17 @@ from .. import __version__
 from .explanations import choose_examples, embed_2d, embedding_page, plot_examples
 from .metrics import compare_predictions, evaluate, most_confused, sky_groups
 from .robustness import RobustnessPlan, measure_robustness, plot_robustness, robustness_table
-from ..core import Entry, GalaxyError, atomic_path, load_json, reading_error, save_json
+from galaxy_classifier.core import (
+    SUMMARY,
+    GalaxyError,
+    atomic_path,
+    load_json,
+    printable,
+    reading_error,
+    save_json,
+)
 from ..data.store import Store
+from ..data.tables import read_csv_text
 from ..jobs import check_output_file
 from ..model.checkpoints import load_model, read_checkpoint
 from galaxy_classifier.model.confidence import (
@@ -76,19 +85,22 @@ def _check_fits(source:str|Path, checkpoint:dict, store:Store) -> list[str]:
     return ["The network was trained on another store or split, so this test may contain images it was trained on."]
 
 # %% ../../nbs/06d_analysis.report.ipynb #cell-012
-SUMMARY = dict( # what summary.json must be
-    epochs=Entry(int, 0, needed=False), best_epoch=Entry(int, 0, needed=False), commit=Entry(str, needed=False),
-    temperature=Entry(float, 1e-6, 1e6, needed=False), mlflow_run=Entry(str, needed=False, empty=True))
+_MAX_HISTORY = 2**23 # bytes; ten thousand epochs have a fifth of it
 
-def _read_history(path:str|Path) -> pd.DataFrame: # a row for each epoch
+def read_history(path:str|Path) -> pd.DataFrame: # a row for each epoch
     "The course of a training. Raises `GalaxyError` for a table without epochs, or with words for numbers."
-    try: history = pd.read_csv(path)
+    try:
+        if Path(path).stat().st_size > _MAX_HISTORY: raise ValueError(f"it has more than {_MAX_HISTORY:,} bytes")
+        cells = read_csv_text(path)
     except (ValueError, OSError) as error: raise reading_error(path, error, "a table") from None
-    words = [name for name, kind in history.dtypes.items() if kind.kind not in "biuf"]
-    if "epoch" not in history or words:
-        raise GalaxyError(f"{path} has {f'words in {words[0]!r}' if words else 'no column epoch'}; "
-                          "expected numbers for each epoch.")
-    return history
+    history = cells.apply(pd.to_numeric, errors="coerce")
+    words = [name for name in cells if (history[name].isna() & ~cells[name].str.lower().isin(["nan"])).any()]
+    if "epoch" not in history or words or not len(history):
+        fault = f"words or gaps in {printable(words[0], 60)!r}" if words else "no epochs"
+        raise GalaxyError(f"{path} has {fault}; expected numbers for each epoch.")
+    epochs = history["epoch"]
+    if (epochs == np.arange(len(epochs)) + epochs.iloc[0]).all(): return history.astype(dict(epoch=int))
+    raise GalaxyError(f"{path} has other epochs than one after the other.")
 
 # %% ../../nbs/06d_analysis.report.ipynb #cell-014
 def open_run(
@@ -102,7 +114,7 @@ def open_run(
     for name in ("history.csv", "summary.json"):
         try: found[name] = find_model_file(source if str(source).startswith("models:") else path.parent, name)
         except GalaxyError: warnings.append(f"{name} is missing, so the course of the training is not shown in full.")
-    history = _read_history(found["history.csv"]) if "history.csv" in found else None
+    history = read_history(found["history.csv"]) if "history.csv" in found else None
     summary = load_json(found["summary.json"], SUMMARY) if "summary.json" in found else {}
     return TrainedRun(load_model(path), checkpoint, history, summary, warnings)
 
@@ -121,10 +133,10 @@ def run_temperature(
     valid = predict_split(run.network, store, "valid", run.cleaned, device)
     return fit_temperature(valid.labels, valid.probabilities)
 
-# %% ../../nbs/06d_analysis.report.ipynb #380d350d
+# %% ../../nbs/06d_analysis.report.ipynb #cell-021
 _LOOK = str(files("galaxy_classifier")/"figures.mplstyle")
 
-# %% ../../nbs/06d_analysis.report.ipynb #cell-020
+# %% ../../nbs/06d_analysis.report.ipynb #cell-024
 def _draw_webp(figure:plt.Figure) -> str:
     "A figure without empty margins as base64 of a WebP image, far smaller than PNG; the figure is closed."
     buffer = io.BytesIO()
@@ -132,7 +144,7 @@ def _draw_webp(figure:plt.Figure) -> str:
     plt.close(figure)
     return base64.b64encode(buffer.getvalue()).decode()
 
-# %% ../../nbs/06d_analysis.report.ipynb #cell-022
+# %% ../../nbs/06d_analysis.report.ipynb #cell-026
 _SECTION = """<h2>{{ section.heading }}</h2>
 {% if section.text %}<p>{{ section.text }}</p>{% endif %}
 {% if section.table is not none %}<div class="scroll">
@@ -149,7 +161,7 @@ def _fill(template:str, **values) -> str:
     "Fill a template; whatever is not marked as safe is escaped."
     return jinja2.Environment(autoescape=True).from_string(template).render(**values)
 
-# %% ../../nbs/06d_analysis.report.ipynb #cell-024
+# %% ../../nbs/06d_analysis.report.ipynb #cell-028
 @dataclass
 class ReportSection:
     "One part of the page."
@@ -163,7 +175,7 @@ class ReportSection:
 
     def _repr_html_(self): return _fill(_SECTION, section=self, draw=_draw_webp)
 
-# %% ../../nbs/06d_analysis.report.ipynb #cell-027
+# %% ../../nbs/06d_analysis.report.ipynb #cell-031
 _STYLE = """
 :root { color-scheme: light dark; --line: #8884; --soft: #8881; }
 body { font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 0 auto; padding: 1.5rem 1rem 4rem; }
@@ -184,7 +196,7 @@ img { max-width: 100%; background: white; border-radius: .4rem; } figure { margi
 
 _PAGE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
-<link rel="icon" href="data:,">
+<link rel="icon" href="data:,"><meta name="generator" content="galaxy_classifier">
 <title>{{ title }}</title><style>{{ style|safe }}</style></head><body>
 <h1>{{ title }}</h1>
 <p>{{ lead }}</p>
@@ -193,7 +205,19 @@ _PAGE = """<!doctype html>
 {% for section in sections %}{{ section|safe }}{% endfor %}</body></html>
 """
 
-# %% ../../nbs/06d_analysis.report.ipynb #cell-028
+# %% ../../nbs/06d_analysis.report.ipynb #cell-032
+_MARKS = b'content="galaxy_classifier"', b"--soft: #8881" # of a page of ours; of one of version 0.1
+
+def check_report(path:str|Path): # where a page is to go
+    "Raises `GalaxyError` where a file is that is no page of ours, or a directory."
+    path = Path(path)
+    if path.is_dir(): raise GalaxyError(f"{path} is a directory. Give the name of a page, such as report.html.")
+    if not path.is_file() or not path.stat().st_size: return
+    with open(path, "rb") as file: head = file.read(2000)
+    if not any(mark in head for mark in _MARKS):
+        raise GalaxyError(f"{path} is there already, and no report of galaxy-analyse. Choose another --output.")
+
+# %% ../../nbs/06d_analysis.report.ipynb #cell-034
 def write_report(
     path:str|Path, # an .html file
     title:str, # of the page
@@ -202,12 +226,13 @@ def write_report(
     sections:list[ReportSection], # in order; their figures are closed
     warnings:list[str]=(), # shown on top
 ):
-    "Write the page, atomically."
+    "Write the page, atomically. Raises `GalaxyError` where a file is that is no such page."
+    check_report(path)
     page = _fill(_PAGE, title=title, lead=lead, headline=headline, style=_STYLE, warnings=warnings,
                  sections=[section._repr_html_() for section in sections])
     with atomic_path(path) as temporary: temporary.write_text(page, encoding="utf-8")
 
-# %% ../../nbs/06d_analysis.report.ipynb #cell-031
+# %% ../../nbs/06d_analysis.report.ipynb #cell-037
 def _calibration_scores(labels:np.ndarray, raw:np.ndarray, scaled:np.ndarray, temperature:float) -> dict:
     "Calibration error and Brier score of (N,C) probabilities before and after temperature scaling."
     functions, parts = dict(ece=expected_calibration_error, brier=brier_score), dict(before=raw, after=scaled)
@@ -215,7 +240,7 @@ def _calibration_scores(labels:np.ndarray, raw:np.ndarray, scaled:np.ndarray, te
               for name, function in functions.items() for when, probabilities in parts.items()}
     return dict(temperature=temperature, **scores)
 
-# %% ../../nbs/06d_analysis.report.ipynb #cell-033
+# %% ../../nbs/06d_analysis.report.ipynb #cell-039
 @dataclass
 class _TestedRun:
     "A run, and what it predicts on a split."
@@ -232,7 +257,7 @@ class _TestedRun:
 
     def __repr__(self): return f"_TestedRun({self.run}, accuracy {self.scores['accuracy']:.1%} on {self.part})"
 
-# %% ../../nbs/06d_analysis.report.ipynb #cell-034
+# %% ../../nbs/06d_analysis.report.ipynb #cell-040
 def _test_run(run:TrainedRun, store:Store, part:str, device:str) -> _TestedRun:
     "Predict a split, and compare with its labels."
     temperature = run_temperature(run, store, device)
@@ -243,7 +268,7 @@ def _test_run(run:TrainedRun, store:Store, part:str, device:str) -> _TestedRun:
     calibration = _calibration_scores(labels, raw, probabilities, temperature)
     return _TestedRun(run, store, part, predictions, probabilities, scores, calibration)
 
-# %% ../../nbs/06d_analysis.report.ipynb #cell-037
+# %% ../../nbs/06d_analysis.report.ipynb #cell-043
 def _lead(scores:dict, part:str) -> str:
     "What was tested."
     split = "the whole store" if part == "all" else f"the {part} split"
@@ -252,7 +277,7 @@ def _lead(scores:dict, part:str) -> str:
             "from a bootstrap with a thousand test sets, in which images that show the same sky are drawn together "
             f"({scores['groups']} groups).")
 
-# %% ../../nbs/06d_analysis.report.ipynb #cell-039
+# %% ../../nbs/06d_analysis.report.ipynb #cell-045
 def _percent(value:float, interval:list[float]|None=None) -> str:
     "As a reader wants it."
     return f"{100*value:.1f} %" + (f" ({100*interval[0]:.0f} to {100*interval[1]:.0f})" if interval else "")
@@ -268,7 +293,7 @@ def _headline(tested:_TestedRun) -> list[tuple[str, str]]:
     return [*large, (f"{tested.calibration['ece_after']:.3f}", "expected calibration error"),
             (_percent(scores["chance"]), "accuracy of always predicting the most common class")]
 
-# %% ../../nbs/06d_analysis.report.ipynb #cell-042
+# %% ../../nbs/06d_analysis.report.ipynb #cell-048
 def _class_section(scores:dict) -> ReportSection:
     "Scores of each class."
     rows = []
@@ -280,7 +305,7 @@ def _class_section(scores:dict) -> ReportSection:
             "class that are correct. F1 is their harmonic mean, with its 95 % interval.")
     return ReportSection("Classes", text, pd.DataFrame(rows, columns=["Class", "Precision", "Recall", "F1", "Images"]))
 
-# %% ../../nbs/06d_analysis.report.ipynb #cell-044
+# %% ../../nbs/06d_analysis.report.ipynb #cell-050
 def _confusion_sections(scores:dict, classes:list[str]) -> list[ReportSection]:
     "Confusion in counts and in shares, and the pairs that are confused most."
     confusion, pairs = scores["confusion"], most_confused(scores["confusion"], classes)
@@ -294,7 +319,7 @@ def _confusion_sections(scores:dict, classes:list[str]) -> list[ReportSection]:
                           "Share of both": pairs["share"].map(_percent)})
     return [*sections, ReportSection("Most confused pairs", "Confused in either direction.", table)]
 
-# %% ../../nbs/06d_analysis.report.ipynb #cell-047
+# %% ../../nbs/06d_analysis.report.ipynb #cell-053
 def _calibration_sections(tested:_TestedRun) -> list[ReportSection]:
     "Reliability before and after temperature scaling, and what predicting only when confident gives."
     labels, scores = tested.predictions.labels, tested.calibration
@@ -310,7 +335,7 @@ def _calibration_sections(tested:_TestedRun) -> list[ReportSection]:
             ReportSection("Predicting only when confident", "Accuracy if only the most confident share of images is "
                           "predicted, and the rest is left to people.", figure=curve)]
 
-# %% ../../nbs/06d_analysis.report.ipynb #cell-050
+# %% ../../nbs/06d_analysis.report.ipynb #cell-056
 def _example_sections(tested:_TestedRun) -> list[ReportSection]:
     "Correct predictions and mistakes with Grad-CAM."
     captions = {"Most confident correct predictions": "For each class, the correct prediction with the highest "
@@ -325,7 +350,7 @@ def _example_sections(tested:_TestedRun) -> list[ReportSection]:
         sections.append(ReportSection(heading, text + below, figure=figure))
     return sections
 
-# %% ../../nbs/06d_analysis.report.ipynb #cell-053
+# %% ../../nbs/06d_analysis.report.ipynb #cell-059
 _MOST_POINTS = 2000 # a browser draws them at once
 
 def _embedding_section(tested:_TestedRun) -> ReportSection:
@@ -339,13 +364,13 @@ def _embedding_section(tested:_TestedRun) -> ReportSection:
                           tested.probabilities[some], tested.run.cleaned)
     return ReportSection("Similar galaxies", text, html=page)
 
-# %% ../../nbs/06d_analysis.report.ipynb #cell-055
+# %% ../../nbs/06d_analysis.report.ipynb #cell-061
 def _history_section(history:pd.DataFrame) -> ReportSection:
     "The course of the training."
     text = "Course of loss, accuracy and learning rate. Training metrics are measured on augmented images."
     return ReportSection("Training", text, figure=plot_history(history))
 
-# %% ../../nbs/06d_analysis.report.ipynb #cell-058
+# %% ../../nbs/06d_analysis.report.ipynb #cell-064
 def _provenance(tested:_TestedRun) -> dict:
     "What scores must be quoted with."
     run, store, manifest = tested.run, tested.store, tested.store.manifest
@@ -357,7 +382,7 @@ def _provenance(tested:_TestedRun) -> dict:
                 trained_on=extra.get("data"), commit=summary.get("commit"), hardware=summary.get("hardware"),
                 analysis=dict(commit=git_commit(), hardware=hardware(), version=__version__))
 
-# %% ../../nbs/06d_analysis.report.ipynb #cell-061
+# %% ../../nbs/06d_analysis.report.ipynb #cell-067
 _LIMITS = (
     ("Made for", "Sorting images of galaxies into the classes below, as a first look at a survey, for selecting "
      "samples, and for teaching. Galaxies are in the middle of the image, with colours as in the viewer of the Legacy "
@@ -371,7 +396,7 @@ _LIMITS = (
      "spirals. A perfect score is neither possible nor desirable."),
 )
 
-# %% ../../nbs/06d_analysis.report.ipynb #cell-062
+# %% ../../nbs/06d_analysis.report.ipynb #cell-068
 def _in_words(value:object) -> str:
     "A dictionary as a reader would write it; anything else as it is."
     if not isinstance(value, dict): return str(value)
@@ -387,7 +412,7 @@ def _model_card(origin:dict, classes:list[str]) -> ReportSection:
     rows = [*_LIMITS, *((name, _in_words(value)) for name, value in facts.items())]
     return ReportSection("Model card", "", pd.DataFrame(rows, columns=["", " "]))
 
-# %% ../../nbs/06d_analysis.report.ipynb #cell-065
+# %% ../../nbs/06d_analysis.report.ipynb #cell-071
 def _compare_runs(tested:_TestedRun, second:TrainedRun, device:str) -> tuple[dict, ReportSection]:
     "Compare with a second run on the same images: numbers for JSON, and a section."
     other = predict_split(second.network, tested.store, tested.part, second.cleaned, device)
@@ -401,7 +426,7 @@ def _compare_runs(tested:_TestedRun, second:TrainedRun, device:str) -> tuple[dic
             f"uneven a division would have a probability of {result['p_value']:.2g} (exact McNemar test).")
     return result, ReportSection("Against another network", text)
 
-# %% ../../nbs/06d_analysis.report.ipynb #cell-068
+# %% ../../nbs/06d_analysis.report.ipynb #cell-074
 def _perturb_run(run:TrainedRun, store:Store, part:str, path:Path) -> tuple[dict, ReportSection]:
     "Measure robustness: numbers for JSON, and a section."
     plan, network = RobustnessPlan(part=part, cleaned=run.cleaned), run.network.cpu()
@@ -413,7 +438,7 @@ def _perturb_run(run:TrainedRun, store:Store, part:str, path:Path) -> tuple[dict
     with plt.style.context(_LOOK): figure = plot_robustness(found)
     return values.round(1).to_dict(), ReportSection("Robustness", text, table, figure)
 
-# %% ../../nbs/06d_analysis.report.ipynb #cell-070
+# %% ../../nbs/06d_analysis.report.ipynb #cell-076
 def _log_report(run_id:str|None, report:Path, scores:dict, part:str) -> bool:
     "Add report and scores to a run in MLflow, where it is known. Returns whether MLflow has them."
     tracking = current_tracking()
@@ -429,7 +454,7 @@ def _log_report(run_id:str|None, report:Path, scores:dict, part:str) -> bool:
         return False
     return True
 
-# %% ../../nbs/06d_analysis.report.ipynb #cell-073
+# %% ../../nbs/06d_analysis.report.ipynb #cell-079
 def _open_runs(store:Store, source:str|Path, other:str|Path|None, part:str) -> tuple[TrainedRun, TrainedRun|None]:
     "The run and the one to compare with; warnings of both go to the first."
     run = open_run(source, store)
@@ -443,7 +468,7 @@ def _open_runs(store:Store, source:str|Path, other:str|Path|None, part:str) -> t
     if second: run.warnings += [f"{other}: {warning}" for warning in second.warnings]
     return run, second
 
-# %% ../../nbs/06d_analysis.report.ipynb #cell-075
+# %% ../../nbs/06d_analysis.report.ipynb #cell-081
 def _sections(tested:_TestedRun, origin:dict, more:list[ReportSection]) -> list[ReportSection]:
     "All sections of the page, in order."
     classes, history = tested.store.classes, tested.run.history
@@ -455,7 +480,7 @@ def _title(run:TrainedRun, store:Store) -> str:
     data = store.manifest["source"]
     return f"{run.network.config['name']} network on {data.get('file', data.get('name', data['kind']))}"
 
-# %% ../../nbs/06d_analysis.report.ipynb #cell-077
+# %% ../../nbs/06d_analysis.report.ipynb #cell-083
 def analyse(
     store:Store, # preprocessed and split
     source:str|Path, # a directory of galaxy-train, its best.pt, or models:/NAME@ALIAS
@@ -468,6 +493,7 @@ def analyse(
     "Test a trained network and write a report. Raises `GalaxyError` when the network does not fit the store."
     report = Path(report)
     check_output_file(report)
+    check_report(report) # now rather than after the work
     with store.held(): return _analyse(store, source, report, part, device, other, robust)
 
 def _analyse(store:Store, source:str|Path, report:Path, part:str, device:str, other:str|Path|None, robust:bool) -> dict:
@@ -487,7 +513,7 @@ def _analyse(store:Store, source:str|Path, report:Path, part:str, device:str, ot
     return {**tested.scores, "classes": store.classes, "calibration": tested.calibration, **numbers, **origin,
             "warnings": run.warnings}
 
-# %% ../../nbs/06d_analysis.report.ipynb #cell-082
+# %% ../../nbs/06d_analysis.report.ipynb #cell-088
 def galaxy_analyse(
     store:Path=Path("data"), # the store to test on, preprocessed
     run:str="runs/latest", # a directory of galaxy-train, its best.pt, or models:/galaxy-classifier@production

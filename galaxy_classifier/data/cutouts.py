@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 import requests
 from fastcore.basics import patch
+from PIL import Image
 from requests.adapters import HTTPAdapter
 from urllib3.util import Retry
 
@@ -23,6 +24,7 @@ from ..core import GalaxyError, atomic_path, printable, progress
 from .flux import PIXEL_SCALE
 from .images import read_rgb
 from .tables import load_table
+from ..jobs import check_output_folder
 
 # %% ../../nbs/01g_data.cutouts.ipynb #cell-007
 @dataclass(frozen=True)
@@ -140,6 +142,16 @@ def _stopped(error:GalaxyError, files:list[Path], skip_bad:bool) -> GalaxyError:
                        f"run the same command again{hint}.")
 
 # %% ../../nbs/01g_data.cutouts.ipynb #cell-034
+def _is_there(file:Path, size:int) -> bool:
+    "Is the cutout there, as an image of that size? One that is not is fetched again, and that is said."
+    if not file.is_file(): return False
+    try:
+        with Image.open(file, formats=["JPEG", "PNG"]) as image: is_right = image.size == (size, size)
+    except Exception: is_right = False # a decoder raises what its depths raise
+    if not is_right: print(f"{printable(file)}: fetched again, since it is no image of {size} px", file=sys.stderr)
+    return is_right
+
+# %% ../../nbs/01g_data.cutouts.ipynb #cell-036
 def fetch_cutouts(
     positions:str|Path|pd.DataFrame, # a table with ra and dec, see `load_table`, and whatever else
     folder:str|Path, # of the images
@@ -150,9 +162,10 @@ def fetch_cutouts(
     table = _read_positions(positions)
     table = table.assign(path=list(map(service.name_of, table["ra"], table["dec"])))
     files, bad, failures_in_a_row = [Path(folder)/name for name in table["path"]], [], 0
+    if not all(file.is_file() for file in files): check_output_folder(folder, "folder of images")
     with _open_session(service) as session:
         for place, row in enumerate(progress(table.itertuples(), len(table), "fetch", "cutouts")):
-            if files[place].is_file(): continue
+            if _is_there(files[place], service.size): continue
             try:
                 _save_cutout(session, service, row.ra, row.dec, files[place])
                 failures_in_a_row = 0

@@ -27,7 +27,7 @@ from astropy.io import fits
 from PIL import Image, UnidentifiedImageError
 from scipy.ndimage import label
 
-from ..core import GalaxyError, printable, reading_error
+from ..core import GalaxyError, call_within, printable, reading_error
 from .flux import BAND_SCALES, PIXEL_SCALE, stretch
 
 # %% ../../nbs/01b_data.images.ipynb #cell-008
@@ -95,10 +95,10 @@ def _check_size(path:str|Path, height:int, width:int, most:int=_MAX_PIXELS):
 # %% ../../nbs/01b_data.images.ipynb #cell-018
 _MAX_SCANS = 64 # six times those of a usual progressive file
 
-def _check_scans(path:str|Path, pixels:int):
+def _check_scans(path:str|Path, pixels:int) -> int: # scans; 0 for other files
     "Raises `GalaxyError` for a JPEG file that takes unreasonably long: many scans, or some of a large image."
     scans, most = _jpeg_scans(path), min(_MAX_SCANS, 10*_MAX_PIXELS//max(pixels, 1))
-    if scans <= most: return
+    if scans <= most: return scans
     raise GalaxyError(f"{path} has {scans} progressive scans of {pixels:,} pixels; expected at most {most}: "
                       "save it anew.")
 
@@ -131,7 +131,21 @@ def _check_jpeg2000(path:str|Path):
 
 # %% ../../nbs/01b_data.images.ipynb #cell-025
 _FORMATS = "JPEG", "PNG", "TIFF", "WEBP", "JPEG2000"
+_SLOW = 2**25 # pixels of all scans together, which take about a second
+_SECONDS = 15 # for a file with more
 
+def _decode(image:Image.Image) -> np.ndarray: # (H,W,3) uint8
+    "All pixels as RGB."
+    image.load()
+    return np.asarray((image.convert("RGBA") if "transparency" in image.info else image).convert("RGB"))
+
+def _decode_file(path:str) -> np.ndarray: # (H,W,3) uint8
+    "The pixels of a file that was checked."
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        with Image.open(path, formats=_FORMATS) as image: return _decode(image)
+
+# %% ../../nbs/01b_data.images.ipynb #cell-026
 def read_rgb(
     path:str|Path, # JPEG, PNG, TIFF, WebP or JPEG 2000, any 8-bit mode and size
 ) -> np.ndarray: # (H,W,3) uint8
@@ -144,10 +158,9 @@ def read_rgb(
             with Image.open(path, formats=_FORMATS) as image:
                 _check_size(path, image.height, image.width)
                 _check_depth(path, image)
-                _check_scans(path, image.height*image.width)
-                image.load()
-                plain = image.convert("RGBA") if "transparency" in image.info else image
-                return np.asarray(plain.convert("RGB"))
+                pixels = image.height*image.width
+                if pixels*max(1, _check_scans(path, pixels)) <= _SLOW: return _decode(image)
+        return call_within(_SECONDS, _decode_file, str(path))
     except GalaxyError:
         raise
     except TimeoutError as error:
@@ -158,7 +171,7 @@ def read_rgb(
     except Exception as error: # a decoder raises what its depths raise: SyntaxError, struct.error, zlib.error …
         raise reading_error(path, error, "an image", "expected a whole JPEG, PNG or TIFF file") from None
 
-# %% ../../nbs/01b_data.images.ipynb #cell-028
+# %% ../../nbs/01b_data.images.ipynb #cell-029
 _BLOCK = 2880 # bytes
 _MAX_HEADER = 1000 # blocks
 
@@ -170,7 +183,7 @@ def _read_header(file:io.BufferedReader) -> fits.Header:
         if len(blocks[-1]) < _BLOCK or len(blocks) > _MAX_HEADER: raise ValueError("a header has no end")
     return fits.Header.fromstring(b"".join(blocks))
 
-# %% ../../nbs/01b_data.images.ipynb #cell-031
+# %% ../../nbs/01b_data.images.ipynb #cell-032
 def _data_bytes(header:fits.Header) -> int:
     "Length of the data that a header promises. Raises `ValueError` for sizes that cannot be."
     count, bits = header.get("NAXIS"), header.get("BITPIX")
@@ -182,7 +195,7 @@ def _data_bytes(header:fits.Header) -> int:
         raise ValueError(f"its header says BITPIX {bits}, NAXIS {count}, sizes {sizes}")
     return abs(bits)//8*groups*(extra + (math.prod(sizes) if sizes else 0))
 
-# %% ../../nbs/01b_data.images.ipynb #cell-033
+# %% ../../nbs/01b_data.images.ipynb #cell-034
 _MAX_TILES = 2**20 # bytes; gzip makes a thousand times as much of them
 
 def _check_tiles(header:fits.Header):
@@ -191,7 +204,7 @@ def _check_tiles(header:fits.Header):
     if kind.startswith("GZIP") and packed > _MAX_TILES:
         raise ValueError(f"{packed:,} bytes of {kind} tiles are more than {_MAX_TILES:,}: unpack it with funpack")
 
-# %% ../../nbs/01b_data.images.ipynb #cell-035
+# %% ../../nbs/01b_data.images.ipynb #cell-036
 def _check_fits(file:io.BufferedIOBase) -> list[fits.Header]:
     "Walk through all headers before anything else trusts them. Raises `ValueError` where one is nonsense."
     whole, at, headers = file.seek(0, os.SEEK_END), 0, []
@@ -208,7 +221,7 @@ def _check_fits(file:io.BufferedIOBase) -> list[fits.Header]:
     file.seek(0)
     return headers
 
-# %% ../../nbs/01b_data.images.ipynb #cell-038
+# %% ../../nbs/01b_data.images.ipynb #cell-039
 _MAX_UNPACKED = 2**29 # bytes of a .fits.gz
 
 def open_fits(
@@ -225,7 +238,7 @@ def open_fits(
         stack.pop_all()
     return file, headers
 
-# %% ../../nbs/01b_data.images.ipynb #cell-041
+# %% ../../nbs/01b_data.images.ipynb #cell-042
 _NO_SCIENCE = re.compile(r"(.*[_. ])?(wht|weight|ivar|invvar|var|err|error|rms|dq|mask|ctx|n?exp|psf|sky|bkg)s?"
                          r"\d*([_. ].*)?", re.I)
 
@@ -241,7 +254,7 @@ def _band_of(unit) -> str: # empty when it does not say
              for word in words]
     return next((match[1].lower() for match in found if match), "")
 
-# %% ../../nbs/01b_data.images.ipynb #cell-044
+# %% ../../nbs/01b_data.images.ipynb #cell-045
 _TRIPLES = "grz", "gri", "riz", "giz" # the first is that of Galaxy10
 _ASSUMED = {3: "grz", 4: "griz"} # where a file does not say
 
@@ -258,7 +271,7 @@ def _say_once(message:str):
     "Say something on standard error, the first time only."
     print(message, file=sys.stderr)
 
-# %% ../../nbs/01b_data.images.ipynb #cell-046
+# %% ../../nbs/01b_data.images.ipynb #cell-047
 def _find_bands(path:str|Path, file:fits.HDUList) -> tuple[list, str]: # units, each with a band or a cube; bands
     "The units that hold the bands of a file. Raises `GalaxyError` when there are none."
     units = _science_units(file)
@@ -274,7 +287,7 @@ def _find_bands(path:str|Path, file:fits.HDUList) -> tuple[list, str]: # units, 
     raise GalaxyError(f"{path} holds arrays of shapes {shapes}; expected (3, H, W): three bands of one galaxy, "
                       "one in each extension, or three files given as NAME_*.fits.")
 
-# %% ../../nbs/01b_data.images.ipynb #cell-048
+# %% ../../nbs/01b_data.images.ipynb #cell-049
 def _find_plane(path:str|Path, file:fits.HDUList) -> tuple[list, str]: # as `_find_bands`
     "The unit with the only band of a file: `SCI` before others. Raises `GalaxyError` when there is none."
     planes = [unit for unit in _science_units(file) if len(unit.shape) == 2]
@@ -283,7 +296,7 @@ def _find_plane(path:str|Path, file:fits.HDUList) -> tuple[list, str]: # as `_fi
     shapes = [unit.shape for unit in file if getattr(unit, "shape", ())]
     raise GalaxyError(f"{path} holds arrays of shapes {shapes}; expected (H, W): one band.")
 
-# %% ../../nbs/01b_data.images.ipynb #cell-051
+# %% ../../nbs/01b_data.images.ipynb #cell-052
 _MOST_FILLED = .5 # share of the pixels of a band
 
 def _fill_border(path:str|Path, flux:np.ndarray) -> bool: # (N,H,W), filled in place; was there anything to fill?
@@ -303,7 +316,7 @@ def _fill_border(path:str|Path, flux:np.ndarray) -> bool: # (N,H,W), filled in p
     raise GalaxyError(f"{path} has {count or int(centre.sum())} pixels that are not finite; "
                       "fill them, or cut out another part.")
 
-# %% ../../nbs/01b_data.images.ipynb #cell-054
+# %% ../../nbs/01b_data.images.ipynb #cell-055
 _LINEAR_WCS = re.compile(r"(CTYPE|CRVAL|CRPIX|CDELT|CROTA|CUNIT)[12]|(CD|PC)[12]_[12]|LONPOLE|LATPOLE")
 
 def _sky_axes(header:fits.Header) -> np.ndarray|None: # (2,2) degrees of east and north for a step right and up
@@ -326,7 +339,7 @@ def _pixel_scale(axes:np.ndarray) -> float:
     "Arcseconds in a pixel."
     return 3600*math.sqrt(abs(np.linalg.det(axes)))
 
-# %% ../../nbs/01b_data.images.ipynb #cell-056
+# %% ../../nbs/01b_data.images.ipynb #cell-057
 def _north_up(image:np.ndarray, axes:np.ndarray|None) -> np.ndarray: # (H,W,3), its first row the lowest
     "North up, east to the left, as far as quarter turns and a reflection can do it."
     if axes is None: return image[::-1]
@@ -336,7 +349,7 @@ def _north_up(image:np.ndarray, axes:np.ndarray|None) -> np.ndarray: # (H,W,3), 
     if axes[0, 0] > 0: image = image[:, ::-1]
     return image[::-1]
 
-# %% ../../nbs/01b_data.images.ipynb #cell-059
+# %% ../../nbs/01b_data.images.ipynb #cell-060
 @dataclass
 class _Flux:
     "What a FITS file holds."
@@ -357,7 +370,7 @@ def _take_flux(path:str|Path, units:list, bands:str) -> _Flux:
     else: cube = np.array(units[0].data, np.float32)
     return _Flux(cube, bands, _sky_axes(units[0].header), _fill_border(path, cube))
 
-# %% ../../nbs/01b_data.images.ipynb #cell-060
+# %% ../../nbs/01b_data.images.ipynb #cell-061
 def _read_flux(path:str|Path, find=_find_bands) -> _Flux: # find: which units hold the bands
     "Read the flux of a file. Raises `GalaxyError` naming what is wrong with it."
     try:
@@ -371,14 +384,14 @@ def _read_flux(path:str|Path, find=_find_bands) -> _Flux: # find: which units ho
     except Exception as error: # astropy raises what its depths raise
         raise reading_error(path, error, "FITS") from None
 
-# %% ../../nbs/01b_data.images.ipynb #cell-063
+# %% ../../nbs/01b_data.images.ipynb #cell-064
 def find_band_files(path:str|Path) -> dict[str, Path]: # band → file, bluest first
     "The files that are there for a name with a star."
     path = Path(path)
     files = {band: path.with_name(path.name.replace("*", band)) for band in BAND_SCALES}
     return {band: file for band, file in files.items() if file.is_file()}
 
-# %% ../../nbs/01b_data.images.ipynb #cell-065
+# %% ../../nbs/01b_data.images.ipynb #cell-066
 def _read_bands(path:str|Path) -> _Flux:
     "Read files with a band each. Raises `GalaxyError` unless there are three or four of one shape."
     files = find_band_files(path)
@@ -395,7 +408,7 @@ def _read_bands(path:str|Path) -> _Flux:
     cube = np.concatenate([plane.cube for plane in planes])
     return _Flux(cube, chosen, planes[0].axes, any(plane.filled for plane in planes))
 
-# %% ../../nbs/01b_data.images.ipynb #cell-067
+# %% ../../nbs/01b_data.images.ipynb #cell-068
 def _three_bands(path:str|Path, flux:_Flux) -> np.ndarray: # (3,H,W) float32, bands
     "The three bands to stretch and their names, bluest first. Raises `GalaxyError` for bands without a scale."
     count = len(flux.cube)
@@ -411,7 +424,7 @@ def _three_bands(path:str|Path, flux:_Flux) -> np.ndarray: # (3,H,W) float32, ba
         raise GalaxyError(f"{path}: {error}") from None
     return flux.cube[places], chosen
 
-# %% ../../nbs/01b_data.images.ipynb #cell-070
+# %% ../../nbs/01b_data.images.ipynb #cell-071
 class FilledImage(np.ndarray):
     "Pixels (H,W,3) of an image whose borders without data were filled."
 
@@ -428,7 +441,7 @@ def read_fits(
         image = to_scale(image, _pixel_scale(flux.axes) if pixel_scale == "wcs" else pixel_scale)
     return image.view(FilledImage) if flux.filled else image
 
-# %% ../../nbs/01b_data.images.ipynb #cell-074
+# %% ../../nbs/01b_data.images.ipynb #cell-075
 def _central_square(image:np.ndarray, side:int|None=None) -> np.ndarray: # (H,W,3) → (S,S,3), the smaller of both
     "The largest square in the middle, or one of so many pixels."
     height, width, _ = image.shape
@@ -436,7 +449,7 @@ def _central_square(image:np.ndarray, side:int|None=None) -> np.ndarray: # (H,W,
     top, left = (height - side)//2, (width - side)//2
     return image[top:top + side, left:left + side]
 
-# %% ../../nbs/01b_data.images.ipynb #cell-076
+# %% ../../nbs/01b_data.images.ipynb #cell-077
 def resize_image(
     image:np.ndarray, # (H,H,3) uint8
     size:int, # H = W of the result, pixels
@@ -445,7 +458,7 @@ def resize_image(
     if len(image) == size: return image
     return np.asarray(Image.fromarray(image).resize((size, size), Image.Resampling.BICUBIC))
 
-# %% ../../nbs/01b_data.images.ipynb #cell-079
+# %% ../../nbs/01b_data.images.ipynb #cell-080
 _FIELD = 256 # pixels of PIXEL_SCALE: what an image of Galaxy10 shows
 
 def to_scale(
@@ -460,7 +473,7 @@ def to_scale(
     square = _central_square(square, side)
     return resize_image(square, max(1, min(_FIELD, round(side*pixel_scale/PIXEL_SCALE))))
 
-# %% ../../nbs/01b_data.images.ipynb #cell-081
+# %% ../../nbs/01b_data.images.ipynb #cell-082
 FITS_SUFFIXES = (".fits", ".fit", ".fits.fz", ".fits.gz", ".fit.gz")
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".tif", ".tiff", ".webp", ".jp2", *FITS_SUFFIXES)
 
@@ -468,7 +481,7 @@ def is_image_name(name:str|Path) -> bool: # of a file
     "Does it end as an image does?"
     return Path(name).name.lower().endswith(IMAGE_SUFFIXES)
 
-# %% ../../nbs/01b_data.images.ipynb #cell-083
+# %% ../../nbs/01b_data.images.ipynb #cell-084
 def read_image(
     path:str|Path, # JPEG, PNG, TIFF, WebP, JPEG 2000 or FITS, also NAME_*.fits for files with a band each
     size:int|None=256, # H = W of the result, pixels; None keeps the size
@@ -484,7 +497,7 @@ def read_image(
     square = _central_square(image)
     return square if size is None else resize_image(square, size)
 
-# %% ../../nbs/01b_data.images.ipynb #cell-087
+# %% ../../nbs/01b_data.images.ipynb #cell-088
 def report_resized(sides:Counter, size:int): # how many images of which side; what they were brought to
     "Say once how many images had another size."
     other = sorted(set(sides) - {size})
@@ -493,7 +506,7 @@ def report_resized(sides:Counter, size:int): # how many images of which side; wh
     images, largest = "image" if count == 1 else "images", f" to {other[-1]}" if other[1:] else ""
     print(f"{count} {images} of other sizes ({other[0]}{largest} px) resized to {size} px.")
 
-# %% ../../nbs/01b_data.images.ipynb #cell-090
+# %% ../../nbs/01b_data.images.ipynb #cell-091
 def _with_star(file:Path) -> Path:
     "NAME_*.fits for a file of one band that has companions of other bands; else the file itself."
     suffix = next((each for each in FITS_SUFFIXES if file.name.lower().endswith(each)), "")
@@ -503,7 +516,7 @@ def _with_star(file:Path) -> Path:
     bands = find_band_files(starred)
     return starred if len(bands) > 1 and file in bands.values() else file
 
-# %% ../../nbs/01b_data.images.ipynb #cell-093
+# %% ../../nbs/01b_data.images.ipynb #cell-094
 _SYSTEM_NAMES = {
     "__macosx", "@eadir", "@tmp", "@recycle", "@recently-snapshot", "@__thumb", "#recycle", "#snapshot", "$recycle.bin",
     "recycler", "system volume information", "lost+found", "thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r",
@@ -525,7 +538,7 @@ def left_out_kind(entry:os.DirEntry) -> str: # empty for an image or a folder
     if not is_file: return "pipes, sockets or devices"
     return "" if is_image_name(entry.name) else "files with other endings"
 
-# %% ../../nbs/01b_data.images.ipynb #cell-095
+# %% ../../nbs/01b_data.images.ipynb #cell-096
 def scan_folder(folder:Path, root:Path, left_out:dict) -> tuple[list[Path], list[Path]]: # images, folders
     "Images and folders in a folder; names of others go to `left_out`. Raises `GalaxyError` for links out of `root`."
     images, folders = [], []
@@ -540,7 +553,7 @@ def scan_folder(folder:Path, root:Path, left_out:dict) -> tuple[list[Path], list
                 raise GalaxyError(f"{path} leads out of {root}; copy what it leads to into the folder instead.")
     return images, folders
 
-# %% ../../nbs/01b_data.images.ipynb #cell-097
+# %% ../../nbs/01b_data.images.ipynb #cell-098
 def report_others(
     folder:str|Path, # that was looked through
     left_out:dict[str, list[str]], # kind → names
@@ -551,7 +564,7 @@ def report_others(
         shown = ", ".join(map(printable, distinct[:10])) + (" …" if distinct[10:] else "")
         print(f"left out of {printable(folder)}: {len(names)} {kind} ({shown})", file=sys.stderr)
 
-# %% ../../nbs/01b_data.images.ipynb #cell-099
+# %% ../../nbs/01b_data.images.ipynb #cell-100
 def find_images(
     folder:str|Path, # with images in it or below
     root:Path|None=None, # that links must not lead out of; the folder itself if not given

@@ -50,6 +50,7 @@ from galaxy_classifier.data.store import (
     store_positions,
 )
 from .tables import check_paths, load_table, position_column, to_numbers, to_positions
+from ..jobs import file_version
 
 # %% ../../nbs/01h_data.importers.ipynb #cell-008
 _MAX_CHUNK = 2**28 # bytes: what must be unpacked to read one number
@@ -214,7 +215,7 @@ def import_hdf5(
         labels, images = check_hdf5(file, classes), file["images"]
         catalog = _read_catalog(file, len(labels))
         source = dict(kind="hdf5", file=path.name, bytes=path.stat().st_size)
-        inputs = path.stat().st_mtime_ns, array_digest(labels)
+        inputs = file_version(path), array_digest(labels)
         with StoreWriter(store, len(images), images.shape[1], classes, source, overwrite, split, inputs) as writer:
             writer.catalog = catalog
             left = [rows for rows in aligned_slices(images) if rows.stop > writer.done]

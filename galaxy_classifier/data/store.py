@@ -16,8 +16,9 @@ import sys
 from base64 import b64encode
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from html import escape
 from io import BytesIO
 from pathlib import Path
@@ -43,7 +44,7 @@ from galaxy_classifier.core import (
 from .images import resize_image
 from .splits import SHARED_SKY, connected_groups, contradicting, related_pairs, split_table
 from .tables import position_column, read_csv_text
-from ..jobs import Ledger
+from ..jobs import Ledger, check_output_folder, content_sample, hold_file, is_mount, unwritable_reason
 
 # %% ../../nbs/01d_data.store.ipynb #cell-008
 def open_array(path:str|Path) -> np.memmap: # read-only
@@ -75,6 +76,7 @@ MANIFEST = dict( # what manifest.json must be
     count=Entry(int, 0, 10**10), size=Entry(int, 1, 10**5), classes=Entry(list, of=Entry(str)), source=Entry(dict),
     questions=Entry(list, of=Entry(str), needed=False),
     vote_groups=Entry(list, of=Entry(list, of=Entry(int, 0)), needed=False, empty=True),
+    content=Entry(dict, of=dict(digest=Entry(str), sample=Entry(str)), needed=False),
     split=Entry(dict, of=_SPLIT, needed=False), preprocessing=Entry(dict, of=_PREPROCESSING, needed=False))
 
 # %% ../../nbs/01d_data.store.ipynb #cell-015
@@ -141,6 +143,7 @@ class Store:
         self.images = open_array(self.path/"images.npy") # (N,H,W,3) uint8
         self.labels = np.array(open_array(self.path/"labels.npy")) # (N,) int64
         _check_store(self.path, self.manifest, self.images, self.labels)
+        self._inode = os.stat(self.path/"images.npy").st_ino # of the images that are mapped
 
     def __len__(self): return len(self.labels)
     def __reduce__(self): return Store, (self.path,) # a map would be pickled as all its pixels
@@ -256,7 +259,42 @@ def update_manifest(self:Store,
     self.manifest = {**self.manifest, **entries}
     save_json(self.path/"manifest.json", self.manifest)
 
-# %% ../../nbs/01d_data.store.ipynb #cell-053
+# %% ../../nbs/01d_data.store.ipynb #cell-054
+def _images_digest(path:Path) -> str: # 16 hexadecimal digits
+    "A short name for (N,H,W,3) uint8, with a new map for each slice."
+    digest, images = hashlib.blake2b(digest_size=8), open_array(path)
+    count, step = len(images), _rows_at_once(images.shape[1])
+    del images
+    for start in range(0, count, step): digest.update(np.ascontiguousarray(open_array(path)[start:start + step]).data)
+    return digest.hexdigest()
+
+@patch
+def _check_content(self:Store):
+    "Raises `GalaxyError` when the images are not those that were opened, or not those of the manifest."
+    path, content = self.path/"images.npy", self.manifest.get("content")
+    if os.stat(path).st_ino != self._inode:
+        raise GalaxyError(f"{self.path} was replaced after it was opened. Open it again.")
+    if content and content["sample"] != content_sample(path):
+        raise GalaxyError(f"{path} was changed after the store was made. Make the store anew with galaxy-data.")
+
+# %% ../../nbs/01d_data.store.ipynb #cell-056
+@patch
+@contextmanager
+def held(self:Store,
+    alone:bool=False, # to change it; else to read it, together with others
+) -> Iterator[None]:
+    "Keep the store as it is while the block runs. Raises `GalaxyError` naming who reads or changes it."
+    if not (self.path/"images.npy").is_file(): raise GalaxyError(f"{self.path} is not there any more.")
+    if alone: check_output_folder(self.path, "--store")
+    with hold_file(self.path/"images.npy", self.path, alone):
+        self.manifest = load_json(self.path/"manifest.json", MANIFEST)
+        self._check_content()
+        before = self.manifest
+        yield
+        if not alone and load_json(self.path/"manifest.json") != before:
+            raise GalaxyError(f"{self.path} was changed while it was read. Give the same command again.")
+
+# %% ../../nbs/01d_data.store.ipynb #cell-058
 FROM_TABLE = "from a table" # how a store was split, in its manifest
 
 def _check_table(store:Store, pairs:pd.DataFrame, table:pd.DataFrame) -> str: # method, for the manifest
@@ -271,7 +309,7 @@ def _check_table(store:Store, pairs:pd.DataFrame, table:pd.DataFrame) -> str: # 
                           "give --seed 1 to split anew.")
     return FROM_TABLE
 
-# %% ../../nbs/01d_data.store.ipynb #cell-056
+# %% ../../nbs/01d_data.store.ipynb #cell-061
 def save_splits(
     store:Store, # to be split
     seed:int=0, # of the shuffle
@@ -283,6 +321,10 @@ def save_splits(
     "Split a store by class, keeping shared sky together, and save rows and pairs beside the images."
     if not (np.isfinite(radius) and 0 <= radius <= 3600):
         raise GalaxyError(f"radius {radius} given; expected 0 to 3600 arcseconds.")
+    with store.held(alone=True): _save_splits(store, seed, fractions, radius, test_conflicts, table)
+
+def _save_splits(store:Store, seed:int, fractions:tuple, radius:float, test_conflicts:bool, table:pd.DataFrame|None):
+    "Split a store that nobody else reads."
     pairs, method = _pairs_with_classes(store, radius), "stratified by class, shared sky together"
     if table is None: table = split_table(store.labels, pairs, seed, fractions, store.classes, test_conflicts)
     else: method = _check_table(store, pairs, table)
@@ -298,7 +340,7 @@ def save_splits(
         grouped_images=int(sizes[sizes > 1].sum()), pairs=len(pairs),
         conflicts=len(contradicting(store.labels, pairs)), conflicts_tested=test_conflicts))
 
-# %% ../../nbs/01d_data.store.ipynb #cell-059
+# %% ../../nbs/01d_data.store.ipynb #cell-064
 @patch
 def manifest_hash(self:Store) -> str: # 16 hexadecimal digits
     "A short name for exactly this data, its splits and its preprocessing."
@@ -308,13 +350,13 @@ def manifest_hash(self:Store) -> str: # 16 hexadecimal digits
         if path.is_file(): digest.update(path.read_bytes())
     return digest.hexdigest()[:16]
 
-# %% ../../nbs/01d_data.store.ipynb #cell-062
+# %% ../../nbs/01d_data.store.ipynb #cell-067
 @patch(as_prop=True)
 def is_preprocessed(self:Store) -> bool:
     "Has preprocessing finished on this store?"
     return "preprocessing" in self.manifest
 
-# %% ../../nbs/01d_data.store.ipynb #cell-064
+# %% ../../nbs/01d_data.store.ipynb #cell-069
 @patch
 def _preprocessed_array(self:Store, name:str, shape:tuple, dtype:type) -> np.memmap:
     "An array that preprocessing makes. Raises `GalaxyError` when it is not there yet."
@@ -325,19 +367,19 @@ def _preprocessed_array(self:Store, name:str, shape:tuple, dtype:type) -> np.mem
     _check_array(self.path, name, array, shape, dtype)
     return array
 
-# %% ../../nbs/01d_data.store.ipynb #cell-065
+# %% ../../nbs/01d_data.store.ipynb #cell-070
 @patch(as_prop=True)
 def images_cleaned(self:Store) -> np.memmap:
     "The images without stars, (N,H,W,3) uint8."
     return self._preprocessed_array("images_cleaned", self.images.shape, np.uint8)
 
-# %% ../../nbs/01d_data.store.ipynb #cell-067
+# %% ../../nbs/01d_data.store.ipynb #cell-072
 @patch(as_prop=True)
 def asymmetries(self:Store) -> np.ndarray:
     "The asymmetry index of each image, (N,) float32."
     return np.array(self._preprocessed_array("asymmetries", (len(self),), np.float32))
 
-# %% ../../nbs/01d_data.store.ipynb #cell-071
+# %% ../../nbs/01d_data.store.ipynb #cell-076
 @patch(as_prop=True)
 def measurements(self:Store) -> np.ndarray:
     "What goes into a network beside each image, asymmetry first, (N,K) float32; zeros (N,1) before preprocessing."
@@ -346,7 +388,7 @@ def measurements(self:Store) -> np.ndarray:
     if count == 1: return self.asymmetries[:, None]
     return np.array(self._preprocessed_array("measurements", (len(self), count), np.float32))
 
-# %% ../../nbs/01d_data.store.ipynb #cell-074
+# %% ../../nbs/01d_data.store.ipynb #cell-079
 @patch(as_prop=True)
 def questions(self:Store) -> list[str]: # Q names
     "What was asked; nothing for a store without votes."
@@ -362,7 +404,7 @@ def votes(self:Store) -> Votes:
     _check_array(self.path, "targets", targets, (len(self), len(self.questions)), np.float32)
     return Votes(self.questions, np.array(targets), self.manifest["vote_groups"])
 
-# %% ../../nbs/01d_data.store.ipynb #cell-077
+# %% ../../nbs/01d_data.store.ipynb #cell-082
 _THUMBNAIL, _MOST_SHOWN = 64, 10 # pixels; thumbnails and classes
 
 def _thumbnails(store:Store) -> np.ndarray: # (64,64 × classes,3) uint8
@@ -370,7 +412,7 @@ def _thumbnails(store:Store) -> np.ndarray: # (64,64 × classes,3) uint8
     first = np.unique(store.labels, return_index=True)[1][:_MOST_SHOWN]
     return np.concatenate([resize_image(np.array(store.images[row]), _THUMBNAIL) for row in first], axis=1)
 
-# %% ../../nbs/01d_data.store.ipynb #cell-079
+# %% ../../nbs/01d_data.store.ipynb #cell-084
 def _describe_split(store:Store) -> str:
     try:
         return ", ".join(f"{name} {len(store.split(name)):,}" for name in _SPLITS)
@@ -382,7 +424,7 @@ def _describe_preprocessing(store:Store) -> str:
     entry = store.manifest["preprocessing"]
     return f"{entry.get('masked_share', 0):.2%} of the pixels replaced"
 
-# %% ../../nbs/01d_data.store.ipynb #cell-081
+# %% ../../nbs/01d_data.store.ipynb #cell-086
 def _describe(store:Store) -> dict[str, str]:
     "What there is to say about a store, in words."
     counts = [f"{name} {count:,}" for name, count in zip(store.classes, store.counts(), strict=True)]
@@ -392,7 +434,7 @@ def _describe(store:Store) -> dict[str, str]:
                 Classes=", ".join(counts[:_MOST_SHOWN] + others), **votes, Split=_describe_split(store),
                 Preprocessing=_describe_preprocessing(store))
 
-# %% ../../nbs/01d_data.store.ipynb #cell-083
+# %% ../../nbs/01d_data.store.ipynb #cell-088
 @patch
 def _repr_html_(self:Store) -> str:
     "A table of what the store holds, and an image of each class."
@@ -404,7 +446,7 @@ def _repr_html_(self:Store) -> str:
     source = f"data:image/jpeg;base64,{b64encode(file.getvalue()).decode()}"
     return f'<img src="{source}" alt="an image of each class"><table>{rows}</table>'
 
-# %% ../../nbs/01d_data.store.ipynb #cell-086
+# %% ../../nbs/01d_data.store.ipynb #cell-091
 def _lay_out(path:Path, folder:Path, count:int, size:int):
     "Make the arrays of a store in `folder`, later `path`. Raises `GalaxyError` when the disk is too small."
     needed, free = count*size**2*3, shutil.disk_usage(path.parent).free
@@ -416,7 +458,7 @@ def _lay_out(path:Path, folder:Path, count:int, size:int):
     preallocate(folder/"images.npy")
     np.lib.format.open_memmap(folder/"labels.npy", "w+", np.int64, (count,))
 
-# %% ../../nbs/01d_data.store.ipynb #cell-088
+# %% ../../nbs/01d_data.store.ipynb #cell-093
 def _check_vacant(path:Path, overwrite:bool):
     "Raises `GalaxyError` when there is something at `path` that must not be replaced."
     if path.exists() and not path.is_dir(): raise GalaxyError(f"{path} is a file; choose another --store.")
@@ -426,20 +468,20 @@ def _check_vacant(path:Path, overwrite:bool):
     if not overwrite:
         raise GalaxyError(f"{path} holds a store already; give --overwrite to replace it, or another --store.")
 
-# %% ../../nbs/01d_data.store.ipynb #cell-091
+# %% ../../nbs/01d_data.store.ipynb #cell-096
 def check_replaceable(path:str|Path):
     "Raises `GalaxyError` for a directory that cannot be made, or replaced by a rename."
     path = Path(path)
-    parent = next(each for each in (path.absolute().parent, *path.absolute().parents) if each.exists())
-    is_here, reason = path.name in ("", "..") or Path.cwd().is_relative_to(path.absolute()), ""
+    is_here = path.name in ("", "..") or Path.cwd().is_relative_to(path.absolute())
     if is_here: reason = "is the directory that you are in, or above it"
-    elif os.path.ismount(path): reason = "is where another file system begins, so it cannot be replaced"
+    elif is_mount(path): reason = "is where another file system begins, so it cannot be replaced"
     elif path.is_symlink(): reason = "is a link"
-    elif not parent.is_dir(): reason = f"would lie in {parent}, which is a file"
-    elif not os.access(parent, os.W_OK|os.X_OK): reason = f"would lie in {parent}, which you may not write to"
+    elif path.exists() and not path.is_dir(): reason = "is a file"
+    elif path.is_dir() and not os.access(path, os.W_OK|os.X_OK): reason = "may not be written to"
+    else: reason = unwritable_reason(path)
     if reason: raise GalaxyError(f"{path} {reason}. Give another --store, such as a new directory within one of yours.")
 
-# %% ../../nbs/01d_data.store.ipynb #cell-093
+# %% ../../nbs/01d_data.store.ipynb #cell-098
 _MOST_NAME = 100 # characters: what a figure has room for
 
 def check_class_names(classes:list[str]):
@@ -452,7 +494,7 @@ def check_class_names(classes:list[str]):
     twice = [name for name, count in Counter(classes).items() if count > 1]
     if twice: raise GalaxyError(f"the class {twice[0]!r} is there twice. Give each name once.")
 
-# %% ../../nbs/01d_data.store.ipynb #cell-095
+# %% ../../nbs/01d_data.store.ipynb #cell-100
 class StoreWriter:
     "Fill a new store; it appears under its name only when the block ends without an error."
     def __init__(self,
@@ -465,7 +507,7 @@ class StoreWriter:
         split:dict|None=None, # options of `save_splits`; None leaves the store unsplit
         inputs:object=None, # what tells this input from another of its name, such as size and time
     ):
-        self.inputs = inputs
+        self.inputs, self.overwrite = inputs, overwrite
         self.path, self.count, self.size, self.classes, self.source = Path(path), count, size, list(classes), source
         check_class_names(self.classes)
         check_replaceable(self.path)
@@ -477,7 +519,7 @@ class StoreWriter:
         self.ledger_path = self.folder/"ledger.jsonl"
 
 
-# %% ../../nbs/01d_data.store.ipynb #cell-097
+# %% ../../nbs/01d_data.store.ipynb #cell-102
 @patch
 def _put_back(self:StoreWriter):
     "Undo a replacement that was killed between its two renames."
@@ -485,7 +527,7 @@ def _put_back(self:StoreWriter):
     is_whole = (self.folder/"manifest.json").is_file() and not self.ledger_path.is_file()
     if is_whole and old.is_dir() and not self.path.exists(): old.replace(self.path)
 
-# %% ../../nbs/01d_data.store.ipynb #cell-098
+# %% ../../nbs/01d_data.store.ipynb #cell-103
 @patch
 def _begin(self:StoreWriter):
     "Resume what a killed process began for the same store, or begin."
@@ -497,8 +539,7 @@ def _begin(self:StoreWriter):
         for unfinished in self.folder.glob(".*.part*"): # what a killed process was writing
             unfinished.unlink()
     else:
-        changed = ", ".join(self._ledger.differs)
-        if changed: print(f"{printable(self.path)}: begun anew, since its {changed} changed", file=sys.stderr)
+        self._ledger.say_differences(self.path, partial(print, file=sys.stderr))
         shutil.rmtree(self.folder, ignore_errors=True)
         _lay_out(self.path, self.folder, self.count, self.size)
         self._ledger.begin()
@@ -506,13 +547,13 @@ def _begin(self:StoreWriter):
     self.done = left[0][0] if left else self.count # rows before this one are on the disk
     self._map()
 
-# %% ../../nbs/01d_data.store.ipynb #cell-099
+# %% ../../nbs/01d_data.store.ipynb #cell-104
 @patch
 def _map(self:StoreWriter):
     "Map the arrays anew: pages written through an older map would count as this process's memory until its end."
     self.images, self.labels = (np.load(self.folder/f"{name}.npy", mmap_mode="r+") for name in ("images", "labels"))
 
-# %% ../../nbs/01d_data.store.ipynb #cell-102
+# %% ../../nbs/01d_data.store.ipynb #cell-107
 @patch
 def _sync(self:StoreWriter):
     "Bring the rows that were written to the disk, then note them."
@@ -524,7 +565,7 @@ def _sync(self:StoreWriter):
     self._unsynced = []
     self._map()
 
-# %% ../../nbs/01d_data.store.ipynb #cell-103
+# %% ../../nbs/01d_data.store.ipynb #cell-108
 @patch
 def write(self:StoreWriter,
     start:int, # the first row; rows before `done` are there already
@@ -538,7 +579,7 @@ def write(self:StoreWriter,
     if stop > start: self._unsynced.append((start, stop))
     if sum(stop - start for start, stop in self._unsynced) >= _rows_at_once(self.size): self._sync()
 
-# %% ../../nbs/01d_data.store.ipynb #cell-106
+# %% ../../nbs/01d_data.store.ipynb #cell-111
 @patch
 def trim(self:StoreWriter,
     count:int, # rows to keep
@@ -555,24 +596,35 @@ def trim(self:StoreWriter,
     self.count = count
     self._map()
 
-# %% ../../nbs/01d_data.store.ipynb #cell-109
+# %% ../../nbs/01d_data.store.ipynb #cell-114
+def _exchange_files(folder:Path, path:Path):
+    "Move the files of a store to a directory that cannot be renamed, in place of those there."
+    (path/"manifest.json").unlink(missing_ok=True)
+    for held in list(path.iterdir()): shutil.rmtree(held) if held.is_dir() else held.unlink()
+    for file in sorted(folder.iterdir(), key=lambda file: file.name == "manifest.json"): file.replace(path/file.name)
+    folder.rmdir()
+
+# %% ../../nbs/01d_data.store.ipynb #cell-116
 @patch
 def _replace(self:StoreWriter):
     "Move the whole directory to its name, in place of an older store."
     old = self.path.with_name(f".{self.path.name}.old")
     shutil.rmtree(old, ignore_errors=True)
     self.ledger_path.unlink()
-    if self.path.exists(): self.path.replace(old)
-    self.folder.replace(self.path)
+    try:
+        if self.path.exists(): self.path.replace(old)
+    except OSError: _exchange_files(self.folder, self.path)
+    else: self.folder.replace(self.path)
     shutil.rmtree(old, ignore_errors=True)
 
-# %% ../../nbs/01d_data.store.ipynb #cell-110
+# %% ../../nbs/01d_data.store.ipynb #cell-117
 @patch
 def _publish(self:StoreWriter):
     "Write the manifest, split, and move the store to its name. Raises `GalaxyError` when it cannot be split."
     self._sync()
     if self.catalog is not None and len(self.catalog.columns): write_csv(self.folder/"catalog.csv", self.catalog)
-    manifest = dict(count=self.count, size=self.size, classes=self.classes, source=self.source)
+    content = dict(digest=_images_digest(self.folder/"images.npy"), sample=content_sample(self.folder/"images.npy"))
+    manifest = dict(count=self.count, size=self.size, classes=self.classes, source=self.source, content=content)
     if self.votes:
         save_array(self.folder/"targets.npy", self.votes.targets)
         manifest |= dict(questions=self.votes.questions, vote_groups=self.votes.groups)
@@ -584,12 +636,15 @@ def _publish(self:StoreWriter):
                           "the same command with another split resumes from them.") from None
     self._replace()
 
-# %% ../../nbs/01d_data.store.ipynb #cell-113
+# %% ../../nbs/01d_data.store.ipynb #cell-120
 @patch
 def __enter__(self:StoreWriter) -> StoreWriter:
     "Keep other writers away, and begin. Raises `GalaxyError` when another one is there or the disk is full."
     with ExitStack() as stack:
         stack.enter_context(lock_path(self.path))
+        _check_vacant(self.path, self.overwrite) # another writer may have been there just now
+        held = self.path/"images.npy"
+        if held.is_file(): stack.enter_context(hold_file(held, self.path, alone=True))
         try:
             self._begin()
         except OSError as error: # the disk is full, or files must not be that large

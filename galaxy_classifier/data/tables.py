@@ -6,6 +6,7 @@
 __all__ = ['read_table', 'to_positions', 'write_table']
 
 # %% ../../nbs/01j_data.tables.ipynb #cell-003
+import os
 import re
 import sys
 import warnings
@@ -40,12 +41,13 @@ def read_csv_text(path:str|Path) -> pd.DataFrame: # text; NaN where a cell is em
 _CELLS_PER_BYTE = 64 # of a table with a path or a position in each row; more are the same cell again and again
 _UNPACKED_PER_BYTE, _SMALL_TABLE = 1000, 2**26
 
-def _check_parquet(notes:pq.FileMetaData, size:int): # size of the file in bytes
+def _check_parquet(notes:pq.FileMetaData, size:int, leave_out:str=""): # size of the file in bytes
     "Raises `ValueError` for a table that claims far more than its file can hold, or takes it from elsewhere."
     columns = [notes.row_group(group).column(number) for group in range(notes.num_row_groups)
                for number in range(notes.num_columns)]
     if any(column.file_path for column in columns): raise ValueError("its columns lie in other files")
-    nested = [column.path for column in notes.schema if column.max_repetition_level or column.path != column.name]
+    nested = [column.path for column in notes.schema if column.path.partition(".")[0] != leave_out
+              and (column.max_repetition_level or column.path != column.name)]
     if nested: raise ValueError(f"its column {nested[0]!r} holds lists or parts, not one value for each row")
     cells, unpacked = notes.num_rows*notes.num_columns, sum(column.total_uncompressed_size for column in columns)
     if not 0 <= cells <= _CELLS_PER_BYTE*size + _SMALL_TABLE//100:
@@ -77,13 +79,14 @@ def _apply_masks(table:pd.DataFrame) -> pd.DataFrame:
 _WHOLE = {pa.int8(): "Int8", pa.int16(): "Int16", pa.int32(): "Int32", pa.int64(): "Int64", pa.uint8(): "UInt8",
           pa.uint16(): "UInt16", pa.uint32(): "UInt32", pa.uint64(): "UInt64", pa.bool_(): "boolean"}
 
-def _read_parquet(path:Path) -> pd.DataFrame:
+def _read_parquet(path:Path, leave_out:str="") -> pd.DataFrame: # without that column, which may hold lists
     "Read Parquet; whole numbers stay whole beside empty cells. Raises `ValueError` for a table that cannot be."
     notes = pq.read_metadata(path)
-    _check_parquet(notes, path.stat().st_size)
+    _check_parquet(notes, path.stat().st_size, leave_out)
     texts = [column.name for column in notes.schema if column.physical_type == "BYTE_ARRAY"]
     with pq.ParquetFile(path, read_dictionary=texts) as file:
-        described, table = _yaml_notes(file.schema_arrow), file.read()
+        names = [name for name in file.schema_arrow.names if name != leave_out]
+        described, table = _yaml_notes(file.schema_arrow), file.read(names)
     kinds = {kind: pd.api.types.pandas_dtype(name) for kind, name in _WHOLE.items()}
     table = table.to_pandas(types_mapper=kinds.get, ignore_metadata=True)
     text = [name for name, kind in table.dtypes.items() if isinstance(kind, pd.CategoricalDtype)]
@@ -214,6 +217,7 @@ def is_table(path:str|Path) -> bool:
 # %% ../../nbs/01j_data.tables.ipynb #cell-033
 def read_table(
     source:str|Path|pd.DataFrame, # CSV, ECSV, FITS, VOTable or Parquet; a table of pandas or astropy
+    leave_out:str="", # a column of Parquet that is not read, and may hold lists
 ) -> pd.DataFrame: # as it is; attrs: columns (unit and description of each), meta
     "Read a table. Raises `GalaxyError` when it is none."
     if isinstance(source, pd.DataFrame): return source
@@ -224,7 +228,7 @@ def read_table(
             table = read_csv_text(path)
             table.attrs["is_text"] = True
             return table
-        return _read_parquet(path) if form == "parquet" else _read_astropy(path, form)
+        return _read_parquet(path, leave_out) if form == "parquet" else _read_astropy(path, form)
     except GalaxyError: raise
     except Exception as error: # pandas, Arrow and astropy raise what their depths raise
         raise reading_error(path, error, "a table", f"expected {TABLES}") from None
@@ -361,9 +365,11 @@ def load_table(
     return table
 
 # %% ../../nbs/01j_data.tables.ipynb #cell-057
-def _path_fault(base:Path, file:str) -> str: # empty for an image below the folder `base`
-    "What is wrong with a path of a table."
+def _path_fault(base:Path, file:str, absolute:bool=False) -> str: # empty for an image below the folder `base`
+    "What is wrong with a path of a table; one that is absolute may be meant as it is."
+    if absolute and Path(file).is_absolute(): base = Path(os.path.normpath(file)).parent
     try:
+        base = base.resolve()
         place = (base/file).resolve()
         bands = find_band_files(place).values() if "*" in place.name else ()
         is_outside = any(not each.resolve().is_relative_to(base) for each in (place, *bands))
@@ -377,13 +383,14 @@ def check_paths(
     name:str|Path, # of the table, for messages
     table:pd.DataFrame, # with a column path
     base:Path, # that the paths start from
+    absolute:bool=False, # may paths that begin with / lie elsewhere?
 ):
     "Raises `GalaxyError` naming the first row whose image is missing or lies outside."
     base = Path(base).resolve()
     for row, file in enumerate(table["path"], 2):
         if not isinstance(file, str):
             raise GalaxyError(f"{name} row {row} has the path {file!r}; expected the name of an image.")
-        fault = _path_fault(base, file)
+        fault = _path_fault(base, file, absolute)
         if fault: raise GalaxyError(f"{name} row {row}: {printable(file, 200)} {fault}.")
 
 # %% ../../nbs/01j_data.tables.ipynb #cell-060
@@ -418,7 +425,7 @@ def with_text(table:pd.DataFrame) -> pd.DataFrame:
 
 # %% ../../nbs/01j_data.tables.ipynb #cell-065
 def _absent_number(values:np.ndarray) -> int|None: # (N,) integers
-    "A number that is none of these, to stand for an empty cell."
+    "A number that is not among these, to stand for an empty cell."
     present, limits = set(np.unique(values).tolist()), np.iinfo(values.dtype)
     most = min(limits.max, np.iinfo(np.int64).max) # FITS writes it as a signed number
     others = range(most, max(most - len(present) - 1, limits.min), -1)

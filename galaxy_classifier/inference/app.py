@@ -210,7 +210,7 @@ class _Turns:
 
     @contextmanager
     def take(self):
-        "Wait for a turn. Raises `ServiceUnavailable` when too many wait."
+        "Wait to be let in. Raises `ServiceUnavailable` when too many wait."
         if not self.waiting.acquire(blocking=False):
             raise ServiceUnavailable("too many images at once. Try again in a minute.")
         try:

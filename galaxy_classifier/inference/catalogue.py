@@ -8,9 +8,14 @@ __all__ = ['predict_catalogue', 'predict', 'galaxy_predict']
 # %% ../../nbs/07d_inference.catalogue.ipynb #cell-003
 import hashlib
 import json
+import os
+import re
 import shutil
+import sys
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Hashable, Iterator, Mapping
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -22,10 +27,10 @@ from fastcore.basics import patch
 from joblib import cpu_count
 from PIL import Image
 
-from ..core import GalaxyError, atomic_path, lock_path, progress, save_json
+from ..core import GalaxyError, atomic_path, lock_path, printable, progress, save_json
 from ..data.cutouts import CutoutService
-from ..data.images import report_resized
-from ..data.store import Store
+from ..data.images import find_band_files, report_resized
+from ..data.store import Store, write_csv
 from galaxy_classifier.data.tables import (
     parquet_notes,
     read_table,
@@ -43,7 +48,7 @@ from galaxy_classifier.inference.classifier import (
     report_left_out,
 )
 from .inputs import ImageList, list_images
-from ..jobs import Ledger, run_chunks
+from ..jobs import Ledger, check_output_file, file_version, files_state, run_chunks
 from ..model.probabilities import Prior
 
 # %% ../../nbs/07d_inference.catalogue.ipynb #cell-009
@@ -58,6 +63,53 @@ def _read_note(path: Path) -> dict:
     return json.loads(pq.read_schema(path).metadata[b"note"])
 
 # %% ../../nbs/07d_inference.catalogue.ipynb #cell-012
+@dataclass(frozen=True)
+class TablePlace:
+    "Where a table lies, and what moves together with it."
+    folder:str # of the table, absolute
+    project:str # absolute
+
+    @classmethod
+    def of(cls, table:Path) -> "TablePlace":
+        "The place of a table."
+        folder, here = table.absolute().parent, Path.cwd()
+        return cls(str(folder), str(here if folder.is_relative_to(here) else folder))
+
+    def name_of(self, file:str) -> str:
+        "What an absolute path is called in the table."
+        is_inside = Path(file).is_relative_to(self.project) and ".." not in Path(file).parts
+        return os.path.relpath(file, self.folder) if is_inside else file
+
+# %% ../../nbs/07d_inference.catalogue.ipynb #cell-015
+def _named_by_path(listed: ImageList) -> bool:
+    "Are images called by their paths?"
+    return listed.kind == "files" and not (listed.folder/"ids.txt").is_file()
+
+def _inputs_state(listed: ImageList, start: int, stop: int) -> str:
+    "State of the files behind some rows, see `files_state`."
+    if listed.kind == "store": return files_state([Path(listed.source)/"images.npy"])
+    if listed.kind == "hdf5": return files_state([listed.source])
+    names = listed._lines("files", start, stop)
+    bands = ([*find_band_files(name).values()] if "*" in Path(name).name else [name] for name in names)
+    return files_state(file for files in bands for file in files)
+
+def _list_version(listed: ImageList, place: TablePlace) -> list: # of anything JSON holds
+    "What a list is known by: which images, in which order. A move together with the table does not change it."
+    count, step = len(listed), 100_000
+    if listed.kind == "hdf5": return [place.name_of(listed.source), count, *file_version(listed.source)]
+    if listed.kind == "store": return [place.name_of(listed.source), count, *_store_version(Path(listed.source))]
+    digest = hashlib.sha256()
+    for start in range(0, count, step):
+        files = map(place.name_of, listed._lines("files", start, start + step))
+        ids = listed.names(start, start + step) if not _named_by_path(listed) else []
+        digest.update("\n".join([*files, *ids, ""]).encode("utf-8", "surrogateescape"))
+    return [count, digest.hexdigest()]
+
+def _store_version(path: Path) -> list:
+    "What the images of a store are known by."
+    return file_version(path/"images.npy")
+
+# %% ../../nbs/07d_inference.catalogue.ipynb #cell-018
 def _piece_path(folder: Path, start: int) -> Path:
     "Where the piece that begins at a row lies."
     return folder/f"{start:012d}.parquet"
@@ -69,17 +121,22 @@ def predict_rows(
     start:int, stop:int, # rows of the list
     embeddings:bool=False, # give the piece a column of them?
     prior:Prior|None=None, # as trained if not given
+    digest:str|None=None, # of the model
+    place:TablePlace|None=None, # of the output: how files are named
 ) -> tuple[int, int]: # the same rows
     "Classify some rows of a list, and write the piece."
     if not folder.is_dir():
         raise GalaxyError(f"{folder} cannot be seen from here. All workers of a cluster must share "
                           "the file system of the images, the model and the output.")
-    images = ImageList(folder).read(start, stop)
-    table, left_out, sides = classify_rows(cached_classifier(model), images, skip_bad, embeddings, prior)
-    _write_piece(_piece_path(folder, start), table, dict(left_out=left_out, sides=sides))
+    listed = ImageList(folder)
+    inputs, images = _inputs_state(listed, start, stop), listed.read(start, stop)
+    if place and _named_by_path(listed): images = ((place.name_of(file), image) for file, image in images)
+    classifier = cached_classifier(model, digest)
+    table, left_out, sides = classify_rows(classifier, images, skip_bad, embeddings, prior)
+    _write_piece(_piece_path(folder, start), table, dict(left_out=left_out, sides=sides, inputs=inputs))
     return start, stop
 
-# %% ../../nbs/07d_inference.catalogue.ipynb #cell-015
+# %% ../../nbs/07d_inference.catalogue.ipynb #cell-021
 class PredictionJob:
     "Unfinished predictions, beside their output."
     def __init__(self,
@@ -95,7 +152,7 @@ class PredictionJob:
     ):
         self.output, self.classifier, self.skip_bad, self.embeddings = output, classifier, skip_bad, embeddings
         self.prior = prior or classifier.prior()
-        self.folder = output.absolute().with_name(f".{output.name}.part")
+        self.folder, self.place = output.absolute().with_name(f".{output.name}.part"), TablePlace.of(output)
         self._begin(images, output.with_name(f"{output.stem}_cutouts"), service, limit, **options)
         self.list = ImageList(self.folder)
 
@@ -103,12 +160,23 @@ class PredictionJob:
         left = sum(stop - start for start, stop in self.ledger.rows_left(len(self.list), CHUNK))
         return f"PredictionJob({left} of {len(self.list)} images left)"
 
-# %% ../../nbs/07d_inference.catalogue.ipynb #cell-017
+# %% ../../nbs/07d_inference.catalogue.ipynb #cell-023
+_WORK = re.compile(r"\.?(files|ids|images|ledger)\..*|\.?\d{12}\..*") # names in a folder of unfinished work
+
+def _check_work(folder: Path) -> None:
+    "Raises `GalaxyError` for a folder with files of somebody else: it would be emptied."
+    held = [path.name for path in folder.iterdir()] if folder.is_dir() else []
+    foreign = sorted(name for name in held if not _WORK.fullmatch(name))
+    if foreign: raise GalaxyError(f"{folder} holds {printable(foreign[0], 60)}, which galaxy-predict did not make. "
+                                  "Move it away, or choose another --output.")
+
+# %% ../../nbs/07d_inference.catalogue.ipynb #cell-024
 @patch
 def _begin(self: PredictionJob, images: object, cutouts: Path, service: CutoutService, limit: int|None,
            **options) -> None:
     "Resume earlier work if it is the same, or begin."
     fresh = self.folder.with_name(f"{self.folder.name}.new")
+    for folder in (self.folder, fresh): _check_work(folder)
     shutil.rmtree(fresh, ignore_errors=True)
     fresh.mkdir(parents=True)
     classes = self.classifier.classes
@@ -117,35 +185,60 @@ def _begin(self: PredictionJob, images: object, cutouts: Path, service: CutoutSe
         shutil.rmtree(fresh)
         raise
     prior = [self.prior.name, *self.prior.weights.tolist()]
-    plan = dict(model=self.classifier.notes["digest"], images=listed.digest, skip_bad=self.skip_bad, prior=prior)
-    if self.embeddings: plan["embeddings"] = True
+    plan = dict(model=self.classifier.notes["digest"], images=_list_version(listed, self.place),
+                skip_bad=self.skip_bad, prior=prior, embeddings=self.embeddings)
     self.ledger = Ledger(self.folder/"ledger.jsonl", plan)
-    if not self.ledger.begun:
+    if self.ledger.begun:
+        for path in fresh.iterdir(): path.replace(self.folder/path.name) # the same files, which may have been moved
+        self._forget_changed()
+    else:
+        self.ledger.say_differences(self.output, partial(print, file=sys.stderr))
         shutil.rmtree(self.folder, ignore_errors=True)
         fresh.rename(self.folder)
         self.ledger.begin()
     shutil.rmtree(fresh, ignore_errors=True)
     for unfinished in self.folder.glob(".*.part.*"): unfinished.unlink() # what a killed process was writing
 
-# %% ../../nbs/07d_inference.catalogue.ipynb #cell-020
+# %% ../../nbs/07d_inference.catalogue.ipynb #cell-027
+_MOST_ROUNDS = 3 # over images that change meanwhile
+
+@patch
+def _forget_changed(self: PredictionJob) -> bool: # was there any?
+    "Forget the pieces whose images have changed, and say so."
+    listed = ImageList(self.folder)
+    def state_of(key: Hashable) -> str: return _inputs_state(listed, *key)
+    changed = self.ledger.forget_changed(state_of)
+    count = sum(stop - start for start, stop in changed)
+    said = f"{printable(self.output)}: {count} images are classified again, since files changed"
+    if count: print(said, file=sys.stderr, flush=True)
+    return bool(changed)
+
+# %% ../../nbs/07d_inference.catalogue.ipynb #cell-030
 @patch
 def run(self: PredictionJob, workers: int, scheduler: str|None = None) -> None:
-    "Classify what is left, in processes or on a Dask cluster."
-    left = self.ledger.rows_left(len(self.list), max(CHUNK, self.list.step))
-    work = partial(predict_rows, self.folder, str(self.classifier.path.absolute()), self.skip_bad,
-                   embeddings=self.embeddings, prior=self.prior)
-    workers = min(workers, len(left)) or 1 # a process takes seconds to start
-    rows = self._finished_rows(run_chunks(work, left, workers, scheduler))
-    for _ in progress(rows, sum(stop - start for start, stop in left), "predict", "images"): pass
+    "Classify what is left, in processes or on a Dask cluster. Raises `GalaxyError` for images that do not stay."
+    work = partial(predict_rows, self.folder, str(self.classifier.path.absolute()), self.skip_bad, prior=self.prior,
+                   embeddings=self.embeddings, digest=self.classifier.notes["digest"], place=self.place)
+    for _ in range(_MOST_ROUNDS):
+        left = self.ledger.rows_left(len(self.list), max(CHUNK, self.list.step))
+        count = min(workers, len(left)) or 1 # a process takes seconds to start
+        # Another machine may see other times and numbers of the same files.
+        states = {chunk: _inputs_state(self.list, *chunk) for chunk in left} if scheduler else {}
+        rows = self._finished_rows(run_chunks(work, left, count, scheduler), states)
+        for _ in progress(rows, sum(stop - start for start, stop in left), "predict", "images"): pass
+        if not self._forget_changed(): return
+    raise GalaxyError(f"images of {self.list.source} change while they are classified. Wait until they are complete.")
 
 @patch
-def _finished_rows(self: PredictionJob, chunks: Iterator[tuple[int, int]]) -> Iterator[int]:
-    "Rows of finished chunks, noted in the ledger."
+def _finished_rows(self: PredictionJob, chunks: Iterator[tuple[int, int]], states: dict) -> Iterator[int]:
+    "Rows of finished chunks, noted in the ledger, with the states that this machine saw before, if it did."
     for start, stop in chunks:
-        self.ledger.note((start, stop), _read_note(_piece_path(self.folder, start)))
+        note = _read_note(_piece_path(self.folder, start))
+        if (start, stop) in states: note["inputs"] = states[start, stop]
+        self.ledger.note((start, stop), note)
         yield from range(start, stop)
 
-# %% ../../nbs/07d_inference.catalogue.ipynb #cell-023
+# %% ../../nbs/07d_inference.catalogue.ipynb #cell-033
 @patch
 def report(self: PredictionJob) -> None:
     "Say what was left out and resized."
@@ -155,7 +248,7 @@ def report(self: PredictionJob) -> None:
     report_left_out([message for _, note in sorted(self.ledger.results.items()) for message in note["left_out"]])
     report_resized(sides, self.classifier.image_size)
 
-# %% ../../nbs/07d_inference.catalogue.ipynb #cell-025
+# %% ../../nbs/07d_inference.catalogue.ipynb #cell-035
 _DESCRIPTIONS = {
     "id": "name of the image, or the id of its row", "class": "most probable class",
     "probability": "calibrated probability of that class", "asymmetry": "rotational asymmetry (Conselice 1997)",
@@ -176,7 +269,7 @@ def _beside(columns: pd.DataFrame, table: pd.DataFrame) -> pd.DataFrame:
     columns = columns.rename(columns=fresh).reset_index(drop=True)
     return pd.concat([columns, table.drop(columns=list({"id"} & set(columns)))], axis=1)
 
-# %% ../../nbs/07d_inference.catalogue.ipynb #cell-027
+# %% ../../nbs/07d_inference.catalogue.ipynb #cell-037
 @patch
 def _columns(self: PredictionJob) -> pd.DataFrame|None:
     "The columns of the input that are kept, as the format of the output takes them."
@@ -192,7 +285,7 @@ def _provenance(self: PredictionJob) -> dict[str, str]:
     return dict(CREATOR="galaxy_classifier", MODEL=str(self.classifier.origin), MODELSUM=str(notes["digest"]),
                 PRIOR=self.prior.name, SOURCE=self.list.source)
 
-# %% ../../nbs/07d_inference.catalogue.ipynb #cell-029
+# %% ../../nbs/07d_inference.catalogue.ipynb #cell-039
 @patch
 def _tables(self: PredictionJob) -> Iterator[pd.DataFrame]:
     "Tables of the pieces, in order, beside the columns that are kept."
@@ -209,14 +302,14 @@ def _tables(self: PredictionJob) -> Iterator[pd.DataFrame]:
         if self.embeddings: table.attrs["embedding_model"] = self.classifier.notes["digest"]
         yield table
 
-# %% ../../nbs/07d_inference.catalogue.ipynb #cell-030
+# %% ../../nbs/07d_inference.catalogue.ipynb #cell-040
 def _write_csv(path: Path, tables: Iterator[pd.DataFrame]) -> None:
     "Join tables into a CSV file."
     for number, table in enumerate(tables):
         table = table.drop(columns="embedding", errors="ignore")
-        table.to_csv(path, index=False, mode="a" if number else "w", header=not number, float_format="%.6f")
+        write_csv(path, table, mode="a" if number else "w", header=not number, float_format="%.6f")
 
-# %% ../../nbs/07d_inference.catalogue.ipynb #cell-032
+# %% ../../nbs/07d_inference.catalogue.ipynb #cell-042
 def _to_arrow(table: pd.DataFrame) -> pa.Table:
     "A table for Parquet, where all embeddings have one length; its attributes travel with it."
     if "embedding" not in table: return pa.Table.from_pandas(table, preserve_index=False)
@@ -235,7 +328,7 @@ def _write_parquet(path: Path, tables: Iterator[pd.DataFrame]) -> None:
         writer.write_table(rows)
     if writer: writer.close()
 
-# %% ../../nbs/07d_inference.catalogue.ipynb #cell-034
+# %% ../../nbs/07d_inference.catalogue.ipynb #cell-044
 def _write_others(path: Path, tables: Iterator[pd.DataFrame], form: str) -> None:
     "Join tables in memory into a FITS, VOTable or ECSV file."
     pieces = list(tables)
@@ -243,7 +336,7 @@ def _write_others(path: Path, tables: Iterator[pd.DataFrame], form: str) -> None
     whole.attrs = pieces[0].attrs
     write_table(path, whole, form)
 
-# %% ../../nbs/07d_inference.catalogue.ipynb #cell-037
+# %% ../../nbs/07d_inference.catalogue.ipynb #cell-047
 def embedding_paths(
     table:Path, # .csv
 ) -> tuple[Path, Path]: # of the array (N,D); of the note
@@ -257,7 +350,7 @@ def file_digest(
     "What a table is known by."
     with open(path, "rb") as file: return hashlib.file_digest(file, "sha256").hexdigest()
 
-# %% ../../nbs/07d_inference.catalogue.ipynb #cell-039
+# %% ../../nbs/07d_inference.catalogue.ipynb #cell-049
 @patch
 def _write_embeddings(self: PredictionJob, count: int, table: Path) -> None:
     "Write the embeddings of so many images, piece by piece, and the note that ties them to a table."
@@ -270,7 +363,7 @@ def _write_embeddings(self: PredictionJob, count: int, table: Path) -> None:
             file.write(rows.tobytes())
     save_json(note, dict(embedding_model=self.classifier.notes["digest"], table=file_digest(table)))
 
-# %% ../../nbs/07d_inference.catalogue.ipynb #cell-040
+# %% ../../nbs/07d_inference.catalogue.ipynb #cell-050
 @patch
 def join(self: PredictionJob) -> Counter: # images of each class
     "Write the output in one step. Raises `GalaxyError` when no image could be read."
@@ -287,16 +380,33 @@ def join(self: PredictionJob) -> Counter: # images of each class
         if form == "csv" and self.embeddings: self._write_embeddings(counts.total(), temporary)
     return counts
 
-# %% ../../nbs/07d_inference.catalogue.ipynb #cell-043
+# %% ../../nbs/07d_inference.catalogue.ipynb #cell-053
 def _check_output(output: Path, workers: int, force: bool) -> None:
     "Raises `GalaxyError` for an output or a number of processes that cannot be."
     if not table_format(output) or output.suffix.lower() in (".gz", ".fz"):
         raise GalaxyError(f"output {output} given. Give a name that ends in .csv, .parquet, .ecsv, .fits or .vot.")
-    if output.exists() and not force:
+    if output.is_file() and not force:
         raise GalaxyError(f"{output} exists already. Give --force to replace it, or another --output.")
     if workers < 1: raise GalaxyError(f"workers {workers} given. Give 1 or more.")
+    check_output_file(output)
 
-# %% ../../nbs/07d_inference.catalogue.ipynb #cell-045
+def _check_embeddings(output: Path) -> None:
+    "Raises `GalaxyError` for embeddings of another table that would be replaced."
+    begun = output.absolute().with_name(f".{output.name}.part")
+    held = [path for path in embedding_paths(output) if path.exists()]
+    if output.suffix.lower() == ".csv" and held and not begun.exists():
+        raise GalaxyError(f"{held[0]} exists already. Give --force to replace it, or another --output.")
+
+# %% ../../nbs/07d_inference.catalogue.ipynb #cell-056
+def _hold_images(images: object) -> AbstractContextManager:
+    "Hold a store that is to be classified; nothing for other images."
+    names = images if isinstance(images, (list, tuple)) else [images]
+    if len(names) == 1 and isinstance(names[0], Store): return names[0].held()
+    if len(names) == 1 and isinstance(names[0], (str, Path)) and (Path(names[0])/"manifest.json").is_file():
+        return Store(names[0]).held()
+    return nullcontext()
+
+# %% ../../nbs/07d_inference.catalogue.ipynb #cell-058
 def predict_catalogue(
     images:str|Path|list[str|Path]|Store|pd.DataFrame, # files, folders, globs; or one table, HDF5 file or store
     model:Classifier|str|Path|None, # from `load`, or see there
@@ -317,7 +427,8 @@ def predict_catalogue(
     classifier = load(model)
     prior = classifier.prior(prior)
     if embeddings: classifier.check_embeds()
-    with lock_path(output):
+    if embeddings and not force: _check_embeddings(output)
+    with lock_path(output), _hold_images(images):
         service = service or CutoutService()
         job = PredictionJob(output, classifier, images, service, skip_bad, embeddings, limit, prior, **options)
         job.run(workers, scheduler)
@@ -326,7 +437,7 @@ def predict_catalogue(
         shutil.rmtree(job.folder)
     return counts
 
-# %% ../../nbs/07d_inference.catalogue.ipynb #cell-048
+# %% ../../nbs/07d_inference.catalogue.ipynb #cell-061
 def predict(
     images:str|Path|Store|pd.DataFrame|np.ndarray|Image.Image|list, # files, folders, globs, a table, a store, arrays
     model:Classifier|str|Path|None=None, # from `load`, or see there
@@ -347,7 +458,7 @@ def predict(
     if table_format(output) == "parquet": return pd.read_parquet(output)
     return pd.read_csv(output, keep_default_na=False) if table_format(output) == "csv" else read_table(output)
 
-# %% ../../nbs/07d_inference.catalogue.ipynb #cell-054
+# %% ../../nbs/07d_inference.catalogue.ipynb #cell-067
 def _position_table(ra: float|None, dec: float|None, images: list) -> pd.DataFrame|None:
     "A table with one position; None for images. Raises `GalaxyError` for both, and for half a position."
     if (ra is None) != (dec is None) or (ra is not None and len(images)):
@@ -355,7 +466,7 @@ def _position_table(ra: float|None, dec: float|None, images: list) -> pd.DataFra
                           "Give images, or one position with both --ra and --dec.")
     return None if ra is None else pd.DataFrame(dict(id=[f"{ra:.6f}{dec:+.6f}"], ra=ra, dec=dec))
 
-# %% ../../nbs/07d_inference.catalogue.ipynb #cell-056
+# %% ../../nbs/07d_inference.catalogue.ipynb #cell-069
 def galaxy_predict(
     images:list[str]=(), # images, folders, a glob in quotes; or one table (path, or ra and dec), HDF5 file or store
     /,

@@ -19,12 +19,13 @@ from importlib.resources import files
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pandas as pd
 from fastcore.basics import patch
 from onnx import numpy_helper
 from PIL import Image
 
-from ..core import GalaxyError, progress
+from ..core import Entry, GalaxyError, check_entries, progress
 from ..data.flux import CHANNEL_SUMS, channel_sum
 from ..data.images import FilledImage, resize_image
 from ..data.store import Store
@@ -50,6 +51,35 @@ def find_classifier_file(
 WEIGHTS = Path(str(files("galaxy_classifier")))/"weights"/"galaxy10.onnx" # of the classifier in the package
 
 # %% ../../nbs/07c_inference.classifier.ipynb #cell-016
+NOTES = dict( # what the notes of a model must be
+    classes=Entry(list, 1, 10**4, of=Entry(str)), image_size=Entry(int, 8, 8000), cleaned=Entry(bool),
+    preprocessing=Entry(dict), temperature=Entry(float, 1e-6, 1e6), config=Entry(dict, needed=False),
+    novelty_slope=Entry(float, 0, 1e6, needed=False), target=Entry(dict, needed=False),
+    class_counts=Entry(list, of=Entry(float, 0), needed=False, empty=True),
+    **{name: Entry(str, needed=False, empty=True) for name in ("name", "credit", "data", "commit")})
+
+def _notes_parameters(path:str|Path, notes:dict) -> PreprocessingParameters:
+    "How images were preprocessed. Raises `GalaxyError` naming the file."
+    try: return PreprocessingParameters.from_dict(notes["preprocessing"])
+    except GalaxyError as error: raise GalaxyError(f"{path}: {error}") from None
+
+# %% ../../nbs/07c_inference.classifier.ipynb #cell-018
+def _sides(values) -> dict[str, list[int]]: # of inputs or outputs; 0 for a side that is open
+    "Name → shape."
+    return {value.name: [side.dim_value for side in value.type.tensor_type.shape.dim] for value in values}
+
+def _check_graph(path:str|Path, model:onnx.ModelProto, classes:list[str], measurements:tuple[str, ...]):
+    "Raises `GalaxyError` for a network with other inputs or outputs than ours, or other numbers of them."
+    inputs, outputs = _sides(model.graph.input), _sides(model.graph.output)
+    wanted = dict(images=(4, None), novelty=(1, None), asymmetry=(2, len(measurements)),
+                  probabilities=(2, len(classes)))
+    for name, (sides, last) in wanted.items():
+        held = (inputs if name in ("images", "asymmetry") else outputs).get(name)
+        fits = held is not None and len(held) in (0, sides) and (not held or last is None or held[-1] in (0, last))
+        if not fits: raise GalaxyError(f"{path}: {name!r} of the network has the shape {held}, which does not fit "
+                                       f"{len(classes)} classes and {len(measurements)} measurements.")
+
+# %% ../../nbs/07c_inference.classifier.ipynb #cell-019
 class Classifier:
     "A trained network, read from an exported file alone."
     def __init__(self,
@@ -61,10 +91,12 @@ class Classifier:
         missing = {"classes", "image_size", "cleaned", "preprocessing", "temperature"} - set(self.notes)
         if missing: raise GalaxyError(f"{path} lacks the metadata of this project ({', '.join(sorted(missing))}). "
                                       "Give model.onnx from galaxy-train.")
+        check_entries(path, self.notes, NOTES)
         self.classes, self.image_size = self.notes["classes"], self.notes["image_size"]
         self.cleaned = self.notes["cleaned"] # was it trained on images without stars?
-        self.parameters = PreprocessingParameters.from_dict(self.notes["preprocessing"])
+        self.parameters = _notes_parameters(path, self.notes)
         self.outputs = {value.name for value in model.graph.output}
+        _check_graph(path, model, self.classes, self.parameters.measurements)
         self.training = training_shares(self.notes.get("class_counts"), self.classes) # share of each class
         self.session = open_network(model, threads)
 
@@ -81,7 +113,7 @@ class Classifier:
         place = "in the package" if self.path == WEIGHTS else str(self.path)
         return f"{self.notes['name']} ({place})" if "name" in self.notes else place
 
-# %% ../../nbs/07c_inference.classifier.ipynb #cell-019
+# %% ../../nbs/07c_inference.classifier.ipynb #cell-022
 @patch
 def _repr_html_(self:Classifier) -> str:
     "A table: classes, size, temperature, and where the network comes from."
@@ -101,7 +133,7 @@ def _repr_html_(self:Classifier) -> str:
     cells = "".join(f"<tr><th>{key}</th><td>{html.escape(str(value))}</td></tr>" for key, value in rows.items())
     return f'<table style="text-align: left">{cells}</table>'
 
-# %% ../../nbs/07c_inference.classifier.ipynb #cell-022
+# %% ../../nbs/07c_inference.classifier.ipynb #cell-025
 @patch
 def prepare(self:Classifier,
     image:np.ndarray, # (H,H,3) uint8
@@ -111,7 +143,7 @@ def prepare(self:Classifier,
     done = preprocess_image(image, self.parameters)
     return done.image if self.cleaned else image, done.measurements
 
-# %% ../../nbs/07c_inference.classifier.ipynb #cell-024
+# %% ../../nbs/07c_inference.classifier.ipynb #cell-027
 @patch
 def __call__(self:Classifier,
     images:np.ndarray, # (N,image_size,image_size,3) uint8, from `prepare`
@@ -127,7 +159,7 @@ def _temper(self:Classifier, probabilities:np.ndarray, novelty:np.ndarray) -> np
     "Flatter probabilities where an image is unlike the training."
     return temper(probabilities, novelty, self.notes.get("novelty_slope", 0), self.training)
 
-# %% ../../nbs/07c_inference.classifier.ipynb #cell-031
+# %% ../../nbs/07c_inference.classifier.ipynb #cell-034
 @patch
 def prior(self:Classifier,
     prior:str|Path|Mapping|pd.Series|pd.DataFrame="trained", # trained, balanced, galaxy10, counts by class, a table
@@ -135,7 +167,7 @@ def prior(self:Classifier,
     "Proportions of the classes where images come from. Raises `GalaxyError` as `make_prior` does."
     return make_prior(prior, self.classes, self.training)
 
-# %% ../../nbs/07c_inference.classifier.ipynb #cell-034
+# %% ../../nbs/07c_inference.classifier.ipynb #cell-037
 @lru_cache(2)
 def cached_classifier(
     model:str, # path of the ONNX file
@@ -146,7 +178,7 @@ def cached_classifier(
     if digest in (None, found.notes["digest"]): return found
     raise GalaxyError(f"{model} was replaced after the work began. Give the same command again.")
 
-# %% ../../nbs/07c_inference.classifier.ipynb #cell-039
+# %% ../../nbs/07c_inference.classifier.ipynb #cell-042
 FLAGS = {
     "no_galaxy": "no galaxy found in the middle",
     "saturated": "large parts are saturated",
@@ -168,7 +200,7 @@ def _coarse(plane: np.ndarray, halvings: int) -> np.ndarray: # (h,w) float
         plane = downsample(plane)
     return plane
 
-# %% ../../nbs/07c_inference.classifier.ipynb #cell-042
+# %% ../../nbs/07c_inference.classifier.ipynb #cell-045
 def _saturated_share(image: np.ndarray, galaxy: np.ndarray, halvings: int) -> float: # galaxy (h,w) bool, not empty
     "Share of the galaxy's pixels on which a band of (H,H,3) is at its upper end."
     box = tuple(slice(places.min(), places.max() + 1) for places in np.nonzero(galaxy))
@@ -189,14 +221,14 @@ def image_flags(
     if np.hypot(galaxy["x"] - middle, galaxy["y"] - middle) > OFF_CENTRE*len(flux): return ["no_galaxy"]
     return ["saturated"] if _saturated_share(image, owner == 1, halvings) > SATURATED else []
 
-# %% ../../nbs/07c_inference.classifier.ipynb #cell-045
+# %% ../../nbs/07c_inference.classifier.ipynb #cell-048
 def _all_flags(image: np.ndarray, novelty: float, side: int|None = None, filled: bool = False) -> list[str]:
     "What is doubtful about the prediction for a prepared image; `side` in pixels is what it had when it was given."
     is_small = side is not None and side < SMALL*len(image)
     about = dict(small=is_small, filled=filled, unusual=novelty > 1) # filled: borders without data
     return [*image_flags(image), *(name for name, holds in about.items() if holds)]
 
-# %% ../../nbs/07c_inference.classifier.ipynb #cell-050
+# %% ../../nbs/07c_inference.classifier.ipynb #cell-053
 def image_url(
     image:np.ndarray, # (H,W,3) uint8
 ) -> str: # a data address
@@ -205,7 +237,7 @@ def image_url(
     Image.fromarray(image).save(buffer, "webp", quality=90)
     return f"data:image/webp;base64,{base64.b64encode(buffer.getvalue()).decode()}"
 
-# %% ../../nbs/07c_inference.classifier.ipynb #cell-052
+# %% ../../nbs/07c_inference.classifier.ipynb #cell-055
 def _bars(probabilities: pd.Series) -> str: # HTML
     "A bar for each class."
     bar = '<div style="background: #4c78a8; height: .7em; min-width: 1px; width: {:.1f}em"></div>'
@@ -213,7 +245,7 @@ def _bars(probabilities: pd.Series) -> str: # HTML
             for name, value in probabilities.items())
     return f'<table style="text-align: left">{"".join(rows)}</table>'
 
-# %% ../../nbs/07c_inference.classifier.ipynb #cell-055
+# %% ../../nbs/07c_inference.classifier.ipynb #cell-058
 @dataclass(repr=False)
 class Prediction:
     "What a network says about one image."
@@ -240,7 +272,7 @@ class Prediction:
         return (f'<div style="display: flex; gap: 1em; align-items: center">{sides}</div>'
                 f"<p>Prior {html.escape(self.prior)}, asymmetry {self.asymmetry:.3f}.{doubts}</p>")
 
-# %% ../../nbs/07c_inference.classifier.ipynb #cell-057
+# %% ../../nbs/07c_inference.classifier.ipynb #cell-060
 @patch
 def predict_one(self:Classifier,
     image:np.ndarray, # (H,H,3) uint8
@@ -256,7 +288,7 @@ def predict_one(self:Classifier,
     return Prediction(series.index[0], float(series.iloc[0]), series, measurements, float(novelty[0]), flags, prepared,
                       prior.name)
 
-# %% ../../nbs/07c_inference.classifier.ipynb #cell-060
+# %% ../../nbs/07c_inference.classifier.ipynb #cell-063
 CHUNK = 128 # images that are held at once
 BATCH = 4 # images through the network at once: more only take memory, and processes disturb one another
 
@@ -268,7 +300,7 @@ def _run_batches(classifier: Classifier, images: list[np.ndarray], measurements:
     parts = [run(np.stack(images[rows]), np.stack(measurements[rows])) for rows in slices]
     return [np.concatenate(part) for part in zip(*parts, strict=True)]
 
-# %% ../../nbs/07c_inference.classifier.ipynb #cell-062
+# %% ../../nbs/07c_inference.classifier.ipynb #cell-065
 def _table(classes: list[str], names: list[str], measurements: list[np.ndarray], flags: list[list[str]],
            probabilities: np.ndarray, novelty: np.ndarray, prior: str) -> pd.DataFrame:
     "A row for each image, as galaxy-predict writes it."
@@ -283,7 +315,7 @@ def _table(classes: list[str], names: list[str], measurements: list[np.ndarray],
         **{f"p_{name}": probabilities[:, number] for number, name in enumerate(classes)},
     })
 
-# %% ../../nbs/07c_inference.classifier.ipynb #cell-064
+# %% ../../nbs/07c_inference.classifier.ipynb #cell-067
 def classify_rows(
     classifier:Classifier, # of the model
     images:Iterable[tuple[str, np.ndarray|GalaxyError]], # name and image, or what is wrong with it, as `ImageList.read`
@@ -314,7 +346,7 @@ def classify_rows(
     if embeddings: table["embedding"] = list(embedded[0])
     return table, left_out, Counter(sides)
 
-# %% ../../nbs/07c_inference.classifier.ipynb #cell-066
+# %% ../../nbs/07c_inference.classifier.ipynb #cell-069
 def report_left_out(
     messages:list[str], # what is wrong with each
 ):
@@ -323,7 +355,7 @@ def report_left_out(
         print("left out:", message)
     if messages[20:]: print(f"left out: {len(messages) - 20} more")
 
-# %% ../../nbs/07c_inference.classifier.ipynb #cell-069
+# %% ../../nbs/07c_inference.classifier.ipynb #cell-072
 @patch
 def predict(self:Classifier,
     images:str|Path|Store|pd.DataFrame|np.ndarray|Image.Image|list, # files, folders, globs, a table, a store, arrays
@@ -344,7 +376,7 @@ def predict(self:Classifier,
     if not tables: raise GalaxyError(f"none of {len(listed)} images could be read. Give other images.")
     return pd.concat(tables, ignore_index=True)
 
-# %% ../../nbs/07c_inference.classifier.ipynb #cell-074
+# %% ../../nbs/07c_inference.classifier.ipynb #cell-077
 @patch
 def check_embeds(self:Classifier):
     "Raises `GalaxyError` for a file that was exported before embeddings were an output."
@@ -362,7 +394,7 @@ def classify_and_embed(self:Classifier,
     probabilities, novelty, embedding = self.session.run(["probabilities", "novelty", "embedding"], feeds)
     return self._temper(probabilities, novelty), novelty, embedding
 
-# %% ../../nbs/07c_inference.classifier.ipynb #cell-077
+# %% ../../nbs/07c_inference.classifier.ipynb #cell-080
 @patch
 def embed(self:Classifier,
     images:str|Path|Store|pd.DataFrame|np.ndarray|Image.Image|list, # as for `predict`
@@ -376,7 +408,7 @@ def embed(self:Classifier,
         parts = [classify_rows(self, listed.read(start, start + CHUNK), False, embeddings=True)[0] for start in starts]
     return np.stack(pd.concat(parts)["embedding"])
 
-# %% ../../nbs/07c_inference.classifier.ipynb #cell-081
+# %% ../../nbs/07c_inference.classifier.ipynb #cell-084
 @patch
 def whiten(self:Classifier,
     embeddings:np.ndarray, # (N,D), from `embed`
@@ -386,14 +418,14 @@ def whiten(self:Classifier,
     matrix = numpy_helper.to_array(weights["whiten"])
     return np.asarray(embeddings, np.float32)@(matrix if matrix.any() else np.eye(len(matrix), dtype=np.float32))
 
-# %% ../../nbs/07c_inference.classifier.ipynb #cell-085
+# %% ../../nbs/07c_inference.classifier.ipynb #cell-088
 def _packaged_file() -> Path:
     "The file in the package. Raises `GalaxyError` where it was left out."
     if WEIGHTS.is_file(): return WEIGHTS
     raise GalaxyError("this installation of galaxy_classifier lacks its weights (weights/galaxy10.onnx). "
                       "Install a published wheel, or give a model: the folder of a run, or its model.onnx.")
 
-# %% ../../nbs/07c_inference.classifier.ipynb #cell-086
+# %% ../../nbs/07c_inference.classifier.ipynb #cell-089
 def load(
     model:Classifier|str|Path|None=None, # model.onnx, directory of a run, models:/NAME@ALIAS; None for the package's
 ) -> Classifier:
@@ -401,7 +433,7 @@ def load(
     if isinstance(model, Classifier): return model
     return Classifier(_packaged_file() if model is None else model)
 
-# %% ../../nbs/07c_inference.classifier.ipynb #cell-088
+# %% ../../nbs/07c_inference.classifier.ipynb #cell-091
 def classify(
     image:str|Path|np.ndarray|Image.Image, # one image: a file, (H,W,3) uint8, or an image of Pillow
     model:Classifier|str|Path|None=None, # from `load`, or see there

@@ -19,10 +19,10 @@ import pyarrow.parquet as pq
 from PIL import Image
 from scipy.spatial import KDTree
 
-from ..core import Entry, GalaxyError, atomic_path, load_json, reading_error
+from ..core import Entry, GalaxyError, atomic_path, load_json
 from ..data.images import IMAGE_SUFFIXES, read_image, resize_image
-from ..data.importers import read_parquet, with_known_names
-from ..data.store import open_array, read_csv_text, to_numbers, write_csv
+from ..data.store import open_array, write_csv
+from ..data.tables import read_table, to_numbers, with_known_names
 from .catalogue import embedding_paths, file_digest
 from .classifier import FLAGS, Classifier, Prediction, classify, image_url, load
 from .inputs import ImageList, list_images, open_images
@@ -32,13 +32,10 @@ from ..jobs import check_output_file
 _NEEDED = ["id", "class", "probability", "novelty", "flags"]
 
 def _load(path: Path) -> pd.DataFrame:
-    "Any CSV or Parquet file, without embeddings. Raises `GalaxyError` for another file."
+    "Any table, without embeddings. Raises `GalaxyError` for another file."
     if not path.is_file(): raise GalaxyError(f"{path} does not exist. Give a table of galaxy-predict.")
-    try:
-        if path.suffix.lower() == ".csv": return read_csv_text(path).fillna("") # a class may be called NA
-        return read_parquet(path, leave_out="embedding").reset_index(drop=True)
-    except Exception as error: # pandas and Arrow raise what their depths raise
-        raise reading_error(path, error, "a table", "give CSV or Parquet") from None
+    table = read_table(path, leave_out="embedding").reset_index(drop=True)
+    return table.fillna("") if table.attrs.get("is_text") else table # a class may be called NA
 
 def _read_table(path: Path) -> pd.DataFrame:
     "A table of galaxy-predict without its embeddings. Raises `GalaxyError` for another table."

@@ -17,7 +17,7 @@ import pandas as pd
 from fastcore.basics import patch
 from PIL import Image
 
-from ..core import GalaxyError, atomic_path, load_json, progress, save_json
+from ..core import Entry, GalaxyError, atomic_path, load_json, progress, save_json
 from ..data.cutouts import CutoutService, fetch_cutouts
 from galaxy_classifier.data.images import (
     IMAGE_SUFFIXES,
@@ -93,13 +93,15 @@ def _write_lines(folder: Path, name: str, lines: Iterable[str]) -> int: # how ma
     return count
 
 # %% ../../nbs/07b_inference.inputs.ipynb #cell-023
+_LIST = dict(kind=Entry(str), source=Entry(str), count=Entry(int, 1), step=Entry(int, 1), digest=Entry(list))
+
 class ImageList:
     "Images by number, on disk; made by `list_images`."
     def __init__(self,
         folder:str|Path, # of the list
     ):
         self.folder = Path(folder)
-        notes = load_json(self.folder/"images.json")
+        notes = load_json(self.folder/"images.json", _LIST)
         self.kind, self.source, self.count = notes["kind"], notes["source"], notes["count"] # kind: files, hdf5 or store
         self.step, self.digest = notes["step"], notes["digest"] # rows that are read at once, identity of the list
         self.pixel_scale = notes.get("pixel_scale") # arcsec/pixel, "wcs", or None
@@ -137,7 +139,9 @@ def names(self:ImageList,
 ) -> list[str]:
     "What some images are called."
     if self.kind in ("hdf5", "store"): return [str(row) for row in range(start, min(stop, self.count))]
-    return self._lines("ids" if (self.folder/"ids.txt").is_file() else "files", start, stop)
+    names = self._lines("ids" if (self.folder/"ids.txt").is_file() else "files", start, stop)
+    # A file name that is no UTF-8 cannot be written to a table as it is.
+    return [name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace") for name in names]
 
 # %% ../../nbs/07b_inference.inputs.ipynb #cell-031
 @patch
@@ -197,7 +201,7 @@ def _load_table(source: str|Path|pd.DataFrame) -> tuple[str, pd.DataFrame, Path]
     is_file = isinstance(source, (str, Path))
     name, base = (str(source), Path(source).parent) if is_file else ("the table", Path())
     table = load_table(source, [("path",), ("ra", "dec")]).reset_index(drop=True)
-    if is_file and "path" in table: check_paths(source, table, base)
+    if is_file and "path" in table: check_paths(source, table, base, absolute=True)
     if not is_file:
         for file in table.get("path", []): _check_exists(Path(str(file)))
     return name, table, base

@@ -118,7 +118,7 @@ def file_digest(path:str|Path) -> str: # 16 hexadecimal digits
     "A short name for what a file holds."
     with open(path, "rb") as file: return hashlib.file_digest(file, "sha256").hexdigest()[:16]
 
-# %% ../../nbs/04e_model.checkpoints.ipynb #x
+# %% ../../nbs/04e_model.checkpoints.ipynb #1c24da0d
 def _take_state(path:str|Path, network:GalaxyNetwork, config:dict, state:dict[str, torch.Tensor]):
     "Fill a network. Raises `GalaxyError` for weights of another one."
     try: network.load_state_dict(state)

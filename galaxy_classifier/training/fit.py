@@ -24,7 +24,16 @@ import pandas as pd
 import torch
 from fastcore.basics import patch
 
-from ..core import GalaxyError, atomic_path, load_json, save_json
+from galaxy_classifier.core import (
+    SUMMARY,
+    Entry,
+    GalaxyError,
+    atomic_path,
+    load_json,
+    printable,
+    save_json,
+    settings_from_file,
+)
 from ..data.store import Store
 from ..jobs import check_output_folder, lock_folder
 from ..model.checkpoints import file_digest, find_weights, load_model, save_checkpoint, save_tensors
@@ -202,6 +211,8 @@ def _make_batch_callback(checkpointer:RunCheckpointer, guard:SignalGuard, minute
     return after_batch
 
 # %% ../../nbs/05h_training.fit.ipynb #cell-036
+_ARTIFACTS = ("best.pt", "model.onnx", "history.csv", "history.png", "confusion.png", "config.json", "summary.json")
+
 def _read_run(folder:Path, store:Store, config:TrainingConfig, start:str|None=None) -> dict|None:
     "The run that a folder holds, see `read_run_state`. Raises `GalaxyError` when it is another one."
     if (folder/"last.pt").exists():
@@ -210,6 +221,9 @@ def _read_run(folder:Path, store:Store, config:TrainingConfig, start:str|None=No
         raise GalaxyError(f"{folder} holds a run that began with other weights. Give them, or choose another --output.")
     if (folder/"best.pt").exists():
         raise GalaxyError(f"{folder} holds a run without last.pt, which cannot be resumed. Choose another --output.")
+    foreign = [name for name in _ARTIFACTS if name != "config.json" and (folder/name).exists()]
+    if foreign: raise GalaxyError(f"{folder} holds {foreign[0]}, but no run. Choose another --output.")
+    if (folder/"config.json").exists(): settings_from_file(TrainingConfig, folder/"config.json") # of a run that began
 
 # %% ../../nbs/05h_training.fit.ipynb #cell-039
 def _begin_run(trainer:Trainer, tracking, commit:str, parent:str|None) -> str:
@@ -219,7 +233,8 @@ def _begin_run(trainer:Trainer, tracking, commit:str, parent:str|None) -> str:
     devices = trainer.fabric.world_size
     settings = {**asdict(trainer.config), "data": store.manifest_hash(), "images": len(store), "devices": devices}
     tags = dict(commit=commit, hardware=hardware(trainer.fabric.device))
-    return start_run(tracking, trainer.folder.name, settings, tags, load_json(token)["token"], parent)
+    known = load_json(token, dict(token=Entry(str, 1, 100)))["token"]
+    return start_run(tracking, trainer.folder.name, settings, tags, known, parent)
 
 # %% ../../nbs/05h_training.fit.ipynb #cell-042
 def _open_logger(trainer:Trainer, held:dict|None, commit:str, parent:str|None) -> RunLogger:
@@ -310,8 +325,6 @@ def _summarise(checkpointer:RunCheckpointer, temperature:float) -> dict:
                 mlflow_run=checkpointer.logger.run_id)
 
 # %% ../../nbs/05h_training.fit.ipynb #cell-058
-_ARTIFACTS = ("best.pt", "model.onnx", "history.csv", "history.png", "confusion.png", "config.json", "summary.json")
-
 def _deliver(checkpointer:RunCheckpointer, summary:dict) -> bool: # has MLflow everything?
     "Metrics, files, the model, the end."
     trainer, logger = checkpointer.trainer, checkpointer.logger
@@ -346,11 +359,20 @@ def _finished_summary(trainer:Trainer, options:RunOptions) -> dict|None:
     "The summary of a run that is finished and delivered."
     path = trainer.folder/"summary.json"
     if not trainer.finished or not path.exists(): return None
-    summary = load_json(path)
-    unknown = options.tracking == "mlflow" and not summary["mlflow_run"] # it was trained without MLflow
+    summary = load_json(path, SUMMARY)
+    unknown = options.tracking == "mlflow" and not summary.get("mlflow_run") # it was trained without MLflow
     return summary if summary.get("delivered") and not unknown else None
 
 # %% ../../nbs/05h_training.fit.ipynb #cell-065
+def _restore(trainer:Trainer, held:dict):
+    "Continue a run. Raises `GalaxyError` for a state that lacks something, or holds something else."
+    try: trainer.restore(held)
+    except GalaxyError: raise
+    except (KeyError, TypeError, ValueError, RuntimeError, AttributeError, IndexError) as error:
+        raise GalaxyError(f"{trainer.folder/'last.pt'} cannot be resumed ({type(error).__name__}: "
+                          f"{printable(error, 200)}). Choose another --output.") from None
+
+# %% ../../nbs/05h_training.fit.ipynb #cell-066
 def fit(
     store:Store, # preprocessed and split
     config:TrainingConfig, # what decides the result
@@ -375,7 +397,7 @@ def fit(
         fabric.launch()
         if fabric.is_global_zero: stack.enter_context(lock_folder(folder))
         trainer = Trainer(store, config, fabric, folder, options.workers, start, options.on_nonfinite, options.cache)
-        if held: trainer.restore(held)
+        if held: _restore(trainer, held)
         else: trainer.start = start and file_digest(start)
         finished = _finished_summary(trainer, options)
         if finished: return finished
@@ -387,7 +409,7 @@ def fit(
         summary = _conclude(checkpointer) if fabric.is_global_zero else None
     return fabric.broadcast(summary)
 
-# %% ../../nbs/05h_training.fit.ipynb #cell-073
+# %% ../../nbs/05h_training.fit.ipynb #cell-074
 _DEFAULTS = TrainingConfig()
 
 def galaxy_train(

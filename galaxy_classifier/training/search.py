@@ -27,6 +27,7 @@ from optuna.storages import RDBStorage, RetryHeartbeatStaleTrialCallback
 from optuna.trial import TrialState
 
 from galaxy_classifier.core import (
+    SUMMARY,
     Entry,
     GalaxyError,
     check_database,
@@ -34,7 +35,7 @@ from galaxy_classifier.core import (
     lock_path,
     pick_device,
     save_json,
-    settings_from_dict,
+    settings_from_file,
 )
 from ..data.store import Store
 from ..jobs import check_output_folder
@@ -387,9 +388,11 @@ def _deliver_again(
 ):
     "Give MLflow what it could not take when the trial ended, if the run is on this machine."
     summary = Path(folder)/"summary.json"
-    if not summary.is_file() or load_json(summary)["delivered"]: return
-    if run_id and load_json(summary)["mlflow_run"] != run_id: return # a trial of this number, but not this one
-    config = settings_from_dict(TrainingConfig, load_json(Path(folder)/"config.json"))
+    if not summary.is_file(): return
+    found = load_json(summary, SUMMARY)
+    if found.get("delivered"): return
+    if run_id and found.get("mlflow_run") != run_id: return # a trial of this number, but not this one
+    config = settings_from_file(TrainingConfig, Path(folder)/"config.json")
     fit(store, config, folder, device=device, quiet=True)
 
 # %% ../../nbs/05i_training.search.ipynb #cell-072
