@@ -32,7 +32,7 @@ def stretch(
     "A colour image of three bands; their ratio survives where a pixel is not saturated (Lupton et al. 2004)."
     intensity = np.maximum(np.asarray(cube, np.float32)*band_scales(bands) + _OFFSET, 0)
     mean = intensity.mean(0)
-    factor = np.arcsinh(_SOFTENING*mean)/np.sqrt(_SOFTENING)/np.maximum(mean, 1e-6)
+    factor = np.arcsinh(_SOFTENING*mean)/_SOFTENING**.5/np.maximum(mean, 1e-6)
     return np.rint(255*np.clip(intensity*factor, 0, 1)).astype(np.uint8)[::-1].transpose(1, 2, 0)
 
 # %% ../../nbs/01a_data.flux.ipynb #cell-018
@@ -43,13 +43,13 @@ def unstretch(
     "The flux that an image shows: the inverse of `stretch`."
     shown = image.transpose(2, 0, 1)[::-1].astype(np.float32)/255
     mean = np.maximum(shown.mean(0), 1e-4)
-    factor = np.sinh(np.sqrt(_SOFTENING)*mean)/_SOFTENING/mean
+    factor = np.sinh(_SOFTENING**.5*mean)/_SOFTENING/mean
     return (shown*factor - _OFFSET)/band_scales(bands)
 
 # %% ../../nbs/01a_data.flux.ipynb #cell-022
 CHANNEL_SUMS = np.arange(766, dtype=np.float32) # of three bytes
 _MEANS = np.maximum(CHANNEL_SUMS/765, 1e-4)
-FLUX_PER_COUNT = (np.sinh(np.sqrt(_SOFTENING)*_MEANS)/_SOFTENING/_MEANS/255).astype(np.float32) # of one level
+FLUX_PER_COUNT = (np.sinh(_SOFTENING**.5*_MEANS)/_SOFTENING/_MEANS/255).astype(np.float32) # of one level
 SUMMED_FLUX = CHANNEL_SUMS*FLUX_PER_COUNT - 3*_OFFSET # the scaled bands added
 
 # %% ../../nbs/01a_data.flux.ipynb #cell-023

@@ -161,7 +161,7 @@ class PredictionJob:
         return f"PredictionJob({left} of {len(self.list)} images left)"
 
 # %% ../../nbs/07d_inference.catalogue.ipynb #cell-023
-_WORK = re.compile(r"\.?(files|ids|images|ledger)\..*|\.?\d{12}\..*") # names in a folder of unfinished work
+_WORK = re.compile(r"\.?(columns|files|ids|images|ledger)\..*|\.?\d{12}\..*") # names in a folder of unfinished work
 
 def _check_work(folder: Path) -> None:
     "Raises `GalaxyError` for a folder with files of somebody else: it would be emptied."

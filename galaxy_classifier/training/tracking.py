@@ -24,7 +24,7 @@ from urllib.parse import unquote
 from fastcore.basics import patch
 from filelock import FileLock
 
-from ..core import GalaxyError, check_database
+from ..core import GalaxyError, atomic_path, check_database
 
 # %% ../../nbs/05e_training.tracking.ipynb #cell-008
 def _import_client() -> type: # `MlflowClient`
@@ -181,8 +181,12 @@ def _make_tables(tracking:Tracking):
     from mlflow.store.model_registry.sqlalchemy_store import SqlAlchemyStore as ModelStore
     from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
     artifacts = (tracking.folder/"mlruns").as_uri()
-    if not tracking.exists: # connections that somebody else in this process keeps to a file that was removed
-        for store in (SqlAlchemyStore(tracking.uri, artifacts), ModelStore(tracking.uri)): store.engine.dispose()
+    def connect(uri): # and let go of what somebody else in this process keeps of a file that was removed
+        for store in (SqlAlchemyStore(uri, artifacts), ModelStore(uri)): store.engine.dispose()
+    if not tracking.exists: # MLflow refuses tables that a kill left half made, so they are made beside their place
+        place = Path(tracking.uri.removeprefix("sqlite:///"))
+        with atomic_path(place) as temporary: connect(f"sqlite:///{temporary}")
+        connect(tracking.uri)
     SqlAlchemyStore(tracking.uri, artifacts)
 
 def _make_experiment(tracking:Tracking):
