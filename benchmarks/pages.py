@@ -35,7 +35,7 @@ SEARCHES = {  # word → a page that must be found
     "FieldDropout": "glossary",
     "resume": "05h_training.fit",
     "rotation": "04a_model.groups",
-    "embedding": "06b_analysis.explanations",
+    "embedding": "07f_inference.find",
     "calibration": "04f_model.confidence",
     "novelty": "04f_model.confidence",
 }

@@ -356,7 +356,8 @@ def load_table(
     raw = read_table(source)
     table = with_known_names(name, raw)
     if not any(set(names) <= set(table) for names in wanted) or not len(table):
-        raise GalaxyError(f"{name} has {len(table)} rows and the columns {list(raw)}; expected {expected} "
+        held = printable(list(raw), 300)
+        raise GalaxyError(f"{name} has {len(table)} rows and the columns {held}; expected {expected} "
                           "(positions are there to fetch cutouts) and at least one row.")
     notes = raw.attrs.get("columns", {})
     units = {known: notes.get(column, {}).get("unit", "") for column, known in zip(raw, table, strict=True)}
