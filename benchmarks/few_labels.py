@@ -153,6 +153,8 @@ def main():
         for seed in range(options.seeds)
         for start in options.starts
     ]
+    for _, labels, seed in turns:  # before any process reads them
+        few_store(store, learn, test, labels, seed, options.folder)
     rows = Parallel(options.jobs)(delayed(train_one)(options.kind, options, *turn) for turn in turns)
     print(pd.DataFrame(rows).groupby(["labels", "start"])["score"].agg(["mean", "sem"]).round(3).to_string())
     if options.figure:
