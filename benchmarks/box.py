@@ -6,6 +6,7 @@ A stage that was stopped resumes.
     ... votes --vote-size 97 --vote-epochs 10 --vote-start votes-D4-65px-30   # and further, on larger images
     ... folds (with the same three)   --output results/box.json             # cross-validation on Galaxy10's sample
     ... final (with the same three)   --results results/box.json            # galaxy_classifier/weights
+    ... times (with the same three)   --output results/box_times.json       # how long each took, from its history
 
 Votes: Galaxy Zoo 2 (16 fractions), EFIGI (nine attributes) and the fractions that came with the sample of rings, 28
 questions; NaN where a survey has no such question, or where few people were led to it. Flags of rings are not used.
@@ -19,6 +20,9 @@ import json
 import os
 import resource
 import shutil
+import subprocess
+import sys
+import tempfile
 from dataclasses import replace
 from pathlib import Path
 
@@ -397,10 +401,55 @@ def make_final(folder, options, results):
     (WEIGHTS / "MODEL_CARD.md").write_text(model_card(network, notes, found))
 
 
+def run_time(place, stage, size, runs=1):
+    """Epochs, minutes and speed of a run that has ended, from the times in its history."""
+    history, notes = pd.read_csv(place / "history.csv"), load_json(place / "summary.json")
+    seconds = np.diff(history["time"]) / 1000  # between the ends of epochs
+    return dict(
+        stage=stage,
+        size=size,
+        epochs=len(history),
+        threads=int(notes["hardware"].split(",")[-1].split()[0]),
+        runs=runs,
+        minutes=round(float(seconds.mean()) * len(history) / 60, 1),
+        seconds_an_epoch=round(float(np.median(seconds)), 1),
+    )
+
+
+def stage_times(folder, options):
+    """A row for each stage: how long it took, and what memory a fresh run of it holds."""
+    rows = []
+    for run in filter(None, (options.vote_start, vote_run(options))):
+        size = int(run.split("-")[2].removesuffix("px"))
+        rows.append(
+            run_time(folder / run, "votes", size) | dict(gigabytes=fresh_memory(folder, "votes", options, size))
+        )
+    memory = fresh_memory(folder, "classes-all", options, options.size)
+    folds = f"{options.name}-fold0-seed0"
+    for run, stage, runs in ((folds, "classes, a fold", options.folds), (f"{options.name}-final", "classes, all", 1)):
+        rows.append(run_time(folder / run, stage, options.size, runs) | dict(gigabytes=memory))
+    return dict(rows=rows, commit=git_commit(), hardware=hardware())
+
+
+def fresh_memory(folder, store, options, size):
+    """Gigabytes that a process needs for one epoch at a size: another process, since a peak is never forgotten."""
+    settings = dict(group=options.group, size=size, epochs=1, batch_size=32 if store == "votes" else 16)
+    code = f"""import sys
+sys.path.insert(0, {str(Path(__file__).parent)!r})
+from box import *
+config = TrainingConfig(target={"votes" if store == "votes" else "classes"!r}, **(RECIPE | {settings!r}))
+fit(Store({str(folder / store)!r}), config, sys.argv[1], tracking="none", quiet=True)
+print(peak_memory())"""
+    with tempfile.TemporaryDirectory() as place:
+        command = [sys.executable, "-c", code, f"{place}/run"]
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
+    return round(float(done.stdout.split()[-1]), 2)
+
+
 def main():
     """One stage."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("stage", choices=("stores", "votes", "folds", "final"))
+    parser.add_argument("stage", choices=("stores", "votes", "folds", "final", "times"))
     parser.add_argument("--data", type=Path, default=Path("../shared/data"), help="real images")
     parser.add_argument("--folder", type=Path, default=Path("box"), help="stores and runs")
     parser.add_argument("--group", default="D4")
@@ -426,6 +475,11 @@ def main():
         print(learn_votes(options.folder, options))
     elif options.stage == "folds":
         found = validate_folds(options.folder, options)
+        if options.output:
+            save_json(options.output, found)
+    elif options.stage == "times":
+        found = stage_times(options.folder, options)
+        print(pd.DataFrame(found["rows"]).to_string(index=False))
         if options.output:
             save_json(options.output, found)
     else:
