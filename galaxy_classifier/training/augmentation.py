@@ -74,8 +74,10 @@ def _change_colours(
 # %% ../../nbs/05b_training.augmentation.ipynb #cell-018
 def _change_nothing(images:torch.Tensor, size:int, group:str|None) -> torch.Tensor: return images
 
-# What each kind does, and the side of the images that it takes, relative to what it returns.
-_CHANGES = {"sky": (_change_sky, 1.), "colour": (_change_colours, 1/.95), "none": (_change_nothing, 1.)}
+# What each kind does; the side of the images that it takes, relative to what it returns; whether it draws all its
+# random numbers on the device, so that a step can be recorded as a CUDA graph (kornia draws on the CPU).
+_CHANGES = {"sky": (_change_sky, 1., True), "colour": (_change_colours, 1/.95, False),
+            "none": (_change_nothing, 1., True)}
 AUGMENTATIONS = tuple(_CHANGES)
 
 # %% ../../nbs/05b_training.augmentation.ipynb #cell-021
@@ -89,10 +91,9 @@ class Augment(nn.Module):
     ):
         super().__init__()
         self.kind, self.size, self.group = kind, size, group
-        self.change, room = _CHANGES[kind]
+        self.change, room, self.is_capturable = _CHANGES[kind]
         if kind == "sky": self.change = partial(self.change, largest=zoom)
         self.stored_size = round(room*size) # side that images are brought to first
-        self.is_capturable = kind != "colour" # kornia draws on the CPU
 
     def __repr__(self): return f"Augment({self.kind!r}, size={self.size}, group={self.group!r})"
 
