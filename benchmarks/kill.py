@@ -421,6 +421,26 @@ def moments(job, times, kills, generator):
         yield job.rare, share * (times[job.rare + 1] - times[job.rare])
 
 
+def kill_in_a_row(job, workplace, times, count, generator):
+    """Kill one run again and again, each time a while after it has begun to work; returns its folder, and the phase
+    of each kill. Where a run ends before its last kill, another one begins, and its kills come earlier."""
+    share = (times[-1] - times[1]) / (count + 1)  # of the work, for each kill
+    for _ in range(12):
+        folder = Path(tempfile.mkdtemp(dir=workplace))
+        job.prepare(folder)
+        delays = share * generator.uniform(size=count)
+        hits = [killed(job, folder, 1, delays[0])] if count else []
+        for delay in delays[1:]:  # a run that resumes is in its old phase at once, and has to start, too
+            if None not in hits:
+                hits.append(killed(job, folder, 0, times[1] + delay))
+        if None not in hits:
+            return folder, hits
+        print(f"{job.name}: ended before kill {len(hits)} of {count}; again, with earlier kills", flush=True)
+        shutil.rmtree(folder)
+        share, times = 0.7 * share, 0.7 * times
+    sys.exit(f"{job.name}: every run ended before its last kill")
+
+
 def check(job, workplace, kills, row, generator):
     """Kill at each moment, every time from nothing, run again and compare; then kill one run again and again.
     Returns whether all ended alike."""
@@ -457,14 +477,9 @@ def check(job, workplace, kills, row, generator):
             f"ended in {seconds:.1f} s more",
             folder,
         )
-    folder, hits = Path(tempfile.mkdtemp(dir=workplace)), 0
-    job.prepare(folder)
-    for moment in np.sort(generator.uniform(times[1], times[-1], row)):  # each run goes on from the last
-        if not job.done(folder):
-            hits += killed(job, folder, 0, moment) is not None
-    if not job.done(folder):
-        finish(job, folder)
-    same += compare(f"killed {hits} times in a row", folder)
+    folder, hits = kill_in_a_row(job, workplace, times, row, generator)
+    finish(job, folder)
+    same += compare(f"killed {len(hits)} times in a row, while {', '.join(job.phases[hit] for hit in hits)}", folder)
     print(f"{job.name}: {same} of {kills + 1} ended like the undisturbed run", flush=True)
     return same == kills + 1
 
