@@ -122,6 +122,8 @@ def main():
                         [
                             BIN / "galaxy-train",
                             *SMALL,
+                            "--output",
+                            "run",
                             "--epochs",
                             words.epochs,
                             "--schedule",
@@ -142,7 +144,7 @@ def main():
             (folder / "broken.png").write_bytes((folder / "galaxy.png").read_bytes()[:999])
             (folder / "large.png").write_bytes(bytes(50 * 2**20))
             port = free_port()
-            with serving([BIN / "galaxy-app", "--port", port, "--model", folder / "runs" / "latest"], port):
+            with serving([BIN / "galaxy-app", "--port", port, "--model", folder / "run"], port):
                 drive(driver, f"http://127.0.0.1:{port}", folder, words.picture)
                 press(f"http://127.0.0.1:{port}", folder)
         finally:

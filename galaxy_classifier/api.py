@@ -6,9 +6,8 @@
 __all__ = ['simulate', 'preprocess', 'Run', 'Report', 'train', 'analyse', 'search']
 
 # %% ../nbs/08_api.ipynb #cell-003
-import hashlib
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 import matplotlib.pyplot as plt
@@ -25,7 +24,7 @@ from .preprocessing.pipeline import preprocess_store
 from .preprocessing.star_removal import PreprocessingParameters
 from .training.config import TrainingConfig
 from .training.evaluate import plot_history
-from .training.fit import fit
+from .training.fit import fit, run_folder
 from .training.loop import check_trainable, describe_score
 from .training.tracking import start_tracking
 
@@ -127,16 +126,6 @@ def report(self:Run,
     return Report(path, analyse_store(self.store, self.folder, path, part))
 
 # %% ../nbs/08_api.ipynb #cell-020
-def _run_folder(
-    config:TrainingConfig, # all settings
-    store:Store, # the data
-    start:str|Path|None, # weights to begin from
-) -> Path: # below runs/
-    "A folder that no run with other settings, data or start has."
-    given = json.dumps([asdict(config), store.manifest_hash(), *([str(start)] if start else [])], sort_keys=True)
-    return Path("runs")/f"{config.model}-{hashlib.sha256(given.encode()).hexdigest()[:8]}"
-
-# %% ../nbs/08_api.ipynb #cell-021
 def _weights_file(start:Classifier|Run|str|Path|None) -> str|Path|None:
     "The checkpoint behind a model. Raises `GalaxyError` when it comes without one."
     if isinstance(start, Run): return start.folder/"best.pt"
@@ -146,7 +135,7 @@ def _weights_file(start:Classifier|Run|str|Path|None) -> str|Path|None:
     if found: return found[0]
     raise GalaxyError(f"There are no weights to train beside {start.path}. Give the folder of a run, or its best.pt.")
 
-# %% ../nbs/08_api.ipynb #cell-022
+# %% ../nbs/08_api.ipynb #cell-021
 def train(
     store:Store|str|Path="data", # preprocessed and split
     output:str|Path|None=None, # folder of the run; one below runs/ that belongs to these settings if not given
@@ -158,11 +147,11 @@ def train(
     "Train a network, or resume a run that was stopped. Raises `GalaxyError` for settings and stores that cannot work."
     store, config = _as_store(store), settings_from_dict(TrainingConfig, settings)
     start = _weights_file(start)
-    output = Path(output or _run_folder(config, store, start))
+    output = Path(output or run_folder(config, store, start))
     fit(store, config, output, device, start=start, tracking=tracking)
     return Run(output, store)
 
-# %% ../nbs/08_api.ipynb #cell-028
+# %% ../nbs/08_api.ipynb #cell-027
 def analyse(
     run:Run|str|Path, # of `train`, or its folder, or models:/NAME@ALIAS
     store:Store|str|Path|None=None, # with a split of galaxies that it has not seen; the run's own if not given
@@ -175,7 +164,7 @@ def analyse(
     if store is None: raise GalaxyError("A report needs a store. Give it: analyse(run, store).")
     return Report(Path(path), analyse_store(_as_store(store), run, path, part, **options))
 
-# %% ../nbs/08_api.ipynb #cell-030
+# %% ../nbs/08_api.ipynb #cell-029
 def search(
     store:Store|str|Path="data", # preprocessed and split
     trials:int=20, # how many the study shall have in the end

@@ -215,7 +215,7 @@ def check_report(path:str|Path): # where a page is to go
     if not path.is_file() or not path.stat().st_size: return
     with open(path, "rb") as file: head = file.read(2000)
     if not any(mark in head for mark in _MARKS):
-        raise GalaxyError(f"{path} is there already, and no report of galaxy-analyse. Choose another --output.")
+        raise GalaxyError(f"{path} is there already, and no report of galaxy-analyse. Choose another name.")
 
 # %% ../../nbs/06d_analysis.report.ipynb #cell-034
 def write_report(
@@ -461,7 +461,7 @@ def _open_runs(store:Store, source:str|Path, other:str|Path|None, part:str) -> t
     second = open_run(other, store) if other else None
     if not len(store.split(part)):
         raise GalaxyError(f"the {part} split of {store.path} is empty; split it again with galaxy-data --split-only, "
-                          "or choose another --part.")
+                          "or choose another `part`.")
     if part in ("train", "all") and run.checkpoint["extra"].get("data") == store.manifest_hash():
         run.warnings.append("The network was trained on these very images, so scores say what it remembers, "
                             "not what it knows.")
@@ -492,7 +492,7 @@ def analyse(
 ) -> dict: # scores and where they come from
     "Test a trained network and write a report. Raises `GalaxyError` when the network does not fit the store."
     report = Path(report)
-    check_output_file(report)
+    check_output_file(report, "name for the report")
     check_report(report) # now rather than after the work
     with store.held(): return _analyse(store, source, report, part, device, other, robust)
 
@@ -514,9 +514,16 @@ def _analyse(store:Store, source:str|Path, report:Path, part:str, device:str, ot
             "warnings": run.warnings}
 
 # %% ../../nbs/06d_analysis.report.ipynb #cell-088
+def _newest_run(folder:Path) -> Path:
+    "The run in a folder that was trained last. Raises `GalaxyError` when there is none."
+    found = sorted(folder.glob("*/best.pt"), key=lambda path: path.stat().st_mtime)
+    if found: return found[-1].parent
+    raise GalaxyError(f"{folder} holds no run. Train one with galaxy-train or gc.train, or give `run`.")
+
+# %% ../../nbs/06d_analysis.report.ipynb #cell-090
 def galaxy_analyse(
     store:Path=Path("data"), # the store to test on, preprocessed
-    run:str="runs/latest", # a directory of galaxy-train, its best.pt, or models:/galaxy-classifier@production
+    run:str=None, # a run's directory, its best.pt, models:/galaxy-classifier@production; the newest below runs/ if none
     output:Path=Path("report.html"), # the report to write
     results:Path|None=None, # a JSON file for the scores and where they come from
     part:str="test", # which images: train, valid, test, or all for a network that was trained on other data
@@ -525,7 +532,10 @@ def galaxy_analyse(
     device:str="auto", # auto, cpu, cuda, cuda:1, mps
 ):
     "Measure a trained network on unseen images and write one self-contained HTML report."
-    if results: check_output_file(results, "--results")
+    if results: check_output_file(results, "`results`")
+    if run is None:
+        run = _newest_run(Path("runs"))
+        print(f"run: {run}", flush=True)
     found = analyse(Store(store), run, output, part, device, against, robustness)
     if results: save_json(results, found)
     for warning in found["warnings"]: print(f"note: {warning}")

@@ -6,6 +6,7 @@
 __all__ = ['RunOptions', 'fit', 'galaxy_train']
 
 # %% ../../nbs/05h_training.fit.ipynb #cell-003
+import hashlib
 import json
 import signal
 import sys
@@ -218,11 +219,11 @@ def _read_run(folder:Path, store:Store, config:TrainingConfig, start:str|None=No
     if (folder/"last.pt").exists():
         state = read_run_state(folder/"last.pt", config, store.manifest_hash())
         if start in (None, state["start"]): return state
-        raise GalaxyError(f"{folder} holds a run that began with other weights. Give them, or choose another --output.")
+        raise GalaxyError(f"{folder} holds a run that began with other weights. Give them, or choose another `output`.")
     if (folder/"best.pt").exists():
-        raise GalaxyError(f"{folder} holds a run without last.pt, which cannot be resumed. Choose another --output.")
+        raise GalaxyError(f"{folder} holds a run without last.pt, which cannot be resumed. Choose another `output`.")
     foreign = [name for name in _ARTIFACTS if name != "config.json" and (folder/name).exists()]
-    if foreign: raise GalaxyError(f"{folder} holds {foreign[0]}, but no run. Choose another --output.")
+    if foreign: raise GalaxyError(f"{folder} holds {foreign[0]}, but no run. Choose another `output`.")
     if (folder/"config.json").exists(): settings_from_file(TrainingConfig, folder/"config.json") # of a run that began
 
 # %% ../../nbs/05h_training.fit.ipynb #cell-039
@@ -370,7 +371,7 @@ def _restore(trainer:Trainer, held:dict):
     except GalaxyError: raise
     except (KeyError, TypeError, ValueError, RuntimeError, AttributeError, IndexError) as error:
         raise GalaxyError(f"{trainer.folder/'last.pt'} cannot be resumed ({type(error).__name__}: "
-                          f"{printable(error, 200)}). Choose another --output.") from None
+                          f"{printable(error, 200)}). Choose another `output`.") from None
 
 # %% ../../nbs/05h_training.fit.ipynb #cell-066
 def fit(
@@ -410,11 +411,21 @@ def fit(
     return fabric.broadcast(summary)
 
 # %% ../../nbs/05h_training.fit.ipynb #cell-074
+def run_folder(
+    config:TrainingConfig, # all settings
+    store:Store, # the data
+    start:str|Path|None=None, # weights to begin from
+) -> Path: # below runs/
+    "A folder that no run with other settings, data or start has."
+    given = json.dumps([asdict(config), store.manifest_hash(), *([str(start)] if start else [])], sort_keys=True)
+    return Path("runs")/f"{config.model}-{hashlib.sha256(given.encode()).hexdigest()[:8]}"
+
+# %% ../../nbs/05h_training.fit.ipynb #cell-076
 _DEFAULTS = TrainingConfig()
 
 def galaxy_train(
     store:Path=Path("data"), # the store to learn from, filled by galaxy-data and preprocessed
-    output:Path=Path("runs/latest"), # directory of the run: best.pt, model.onnx …; a run that it holds is resumed
+    output:Path=None, # directory of the run: best.pt, model.onnx …; one below runs/ that belongs to these settings
     settings:TrainingConfig=_DEFAULTS, # what decides the result
     device:str="auto", # auto, cpu, cuda, cuda:1, mps
     devices:int=1, # processes on this machine, each with a device of its own
@@ -432,6 +443,7 @@ def galaxy_train(
     check_trainable(opened, settings) # before MLflow makes its files
     options = RunOptions(workers=workers, on_nonfinite=on_nonfinite, cache=cache, minutes=minutes, tracking=tracking)
     fabric = make_fabric(device, devices, num_nodes, strategy, settings.precision)
+    output = output or run_folder(settings, opened, start)
     summary = fit(opened, settings, output, options, start=start, device=fabric)
     if fabric.is_global_zero:
         print(f"{output}: best {describe_score(summary)} in epoch {summary['best_epoch']} of {summary['epochs']}")
