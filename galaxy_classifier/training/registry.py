@@ -6,8 +6,11 @@
 __all__ = ['register_model', 'find_model_file']
 
 # %% ../../nbs/05f_training.registry.ipynb #cell-003
+import atexit
+import os
 import re
 import tempfile
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -116,9 +119,9 @@ def _stays(holder, valid_accuracy:float, data:str) -> str: # empty where the ali
     "Why the holder keeps the alias."
     if holder.tags.get("data") != data:
         return (f"version {holder.version} was measured on other data, so the two do not compare; "
-                "--promote moves the alias all the same")
+                "promote it to move the alias all the same")
     try: best = float(holder.tags.get("valid_accuracy", 0))
-    except ValueError: return f"version {holder.version} has no validation accuracy; --promote moves the alias"
+    except ValueError: return f"version {holder.version} has no validation accuracy; promote this one to move the alias"
     return f"version {holder.version} is as good ({best:.3f})" if best >= valid_accuracy else ""
 
 # %% ../../nbs/05f_training.registry.ipynb #cell-025
@@ -167,6 +170,25 @@ def _parse_address(
                       f"such as models:/{REGISTERED_NAME}@{ALIAS}.")
 
 # %% ../../nbs/05f_training.registry.ipynb #cell-033
+@lru_cache(1)
+def _download_folder() -> Path:
+    "Where files from servers are kept until the process ends."
+    folder = tempfile.TemporaryDirectory()
+    atexit.register(folder.cleanup)
+    return Path(folder.name)
+
+def _fetch_artifact(tracking:Tracking, run_id:str, file:str) -> Path: # on this disk
+    "A file of a run, downloaded once in a process. Raises what MLflow raises when it cannot be had."
+    from mlflow.artifacts import download_artifacts
+    kept = _download_folder()/run_id/file
+    if kept.is_file(): return kept
+    with tempfile.TemporaryDirectory(dir=_download_folder()) as folder:
+        found = download_artifacts(run_id=run_id, artifact_path=file, tracking_uri=tracking.uri, dst_path=folder)
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        os.replace(found, kept) # so that a broken transfer leaves nothing that looks whole
+    return kept
+
+# %% ../../nbs/05f_training.registry.ipynb #cell-034
 def _download(
     tracking:Tracking, # where the registry is
     source:str, # models:/NAME@ALIAS or models:/NAME/VERSION
@@ -177,7 +199,6 @@ def _download(
     missing = f"{source} is not in the registry {tracking.uri}"
     if not tracking.exists: raise GalaxyError(f"{missing}. Run galaxy-search in this directory first.")
     with tracking.client() as client:
-        from mlflow.artifacts import download_artifacts
         from mlflow.exceptions import MlflowException
         find = client.get_model_version_by_alias if alias else client.get_model_version
         try: version = find(name, alias or number)
@@ -185,16 +206,16 @@ def _download(
             raise GalaxyError(f"{missing} ({first_line(error)}). Run galaxy-search there first.") from None
         here = tracking.local_path(client.get_run(version.run_id).info.artifact_uri)
         if here and (here/file).is_file(): return here/file
-        try: return Path(download_artifacts(run_id=version.run_id, artifact_path=file, tracking_uri=tracking.uri))
+        try: return _fetch_artifact(tracking, version.run_id, file)
         except (MlflowException, OSError) as error:
             raise GalaxyError(f"{source} is registered, but its {file} cannot be had ({first_line(error)}). "
                               "Is MLflow's folder of artifacts still there?") from None
 
-# %% ../../nbs/05f_training.registry.ipynb #cell-034
+# %% ../../nbs/05f_training.registry.ipynb #cell-035
 def find_model_file(
     source:str|Path, # a directory of galaxy-train, a file, or models:/NAME@ALIAS or models:/NAME/VERSION
     file:str="best.pt", # which file: best.pt, model.onnx, history.csv
-) -> Path: # on this disk; from a server it is downloaded to a temporary directory
+) -> Path: # on this disk; from a server it is downloaded, and removed when the process ends
     "Find a file of a model. Raises `GalaxyError` when there is none."
     if str(source).startswith("models:"): return _download(current_tracking(), str(source), file)
     path = Path(source)/file if Path(source).is_dir() else Path(source)
