@@ -12,11 +12,11 @@ import re
 import sys
 import zipfile
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Literal
 
 import h5py
@@ -135,7 +135,7 @@ def _check_labels(
     wrong = np.flatnonzero((labels < 0) | (labels >= len(classes)))
     if len(wrong):
         raise GalaxyError(f"{name}: row {wrong[0]} has label {labels[wrong[0]]}; expected 0 to {len(classes) - 1} "
-                          f"({len(wrong)} such rows). Give the class names with --classes if there are more classes.")
+                          f"({len(wrong)} such rows). Give their names as `classes` if there are more.")
     split_counts(labels, classes=classes)
     return labels
 
@@ -282,17 +282,18 @@ def _labelled_images(
 
 # %% ../../nbs/01h_data.importers.ipynb #cell-048
 def _copy_images(
-    writer:StoreWriter, # of a store with a row for each file
-    files:list[Path], # images
+    writer:StoreWriter, # of a store with a row for each image
+    paths:Sequence[str], # of the images, as `read` takes them
+    read:Callable[[str], np.ndarray], # path → (H,H,3) uint8
     labels:np.ndarray, # (N,) integers
-    skip_bad:bool, # leave out files that cannot be read, instead of stopping
+    skip_bad:bool, # leave out images that cannot be read, instead of stopping
 ) -> tuple[list[int], Counter, list[str]]: # rows kept, images of each side in pixels, messages
     "Read images into a store; the messages are about those that were left out."
     kept, sizes, bad = [], Counter(), []
-    for row, file in enumerate(progress(files, label="import", unit="images")):
-        try: image = read_image(file, None)
+    for row, path in enumerate(progress(paths, label="import", unit="images")):
+        try: image = read(path)
         except GalaxyError as error:
-            if not skip_bad: raise GalaxyError(f"{error} Give --skip-bad to leave out such files.") from None
+            if not skip_bad: raise GalaxyError(f"{error} Give `skip_bad=True` to leave out such files.") from None
             bad.append(str(error))
             continue
         sizes[len(image)] += 1
@@ -322,7 +323,34 @@ def read_votes(
     try: return Votes(columns, values.astype(np.float32), groups)
     except GalaxyError as error: raise GalaxyError(f"{name}, counted from 0 behind its head: {error}") from None
 
-# %% ../../nbs/01h_data.importers.ipynb #cell-053
+# %% ../../nbs/01h_data.importers.ipynb #cell-054
+def import_labelled(
+    store:str|Path, # the directory to make
+    table:pd.DataFrame, # one row an image: path, as `read` takes it, and label; other columns go to the catalogue
+    read:Callable[[str], np.ndarray], # path → (H,H,3) uint8; raises `GalaxyError` for what is no image
+    origin:dict, # where they come from, for the manifest: kind and name
+    size:int=256, # H = W in pixels; other sizes are resized
+    skip_bad:bool=False, # leave out images that cannot be read, instead of stopping
+    overwrite:bool=False, # replace a store that is there?
+    votes:Votes|None=None, # of the rows
+    **split, # seed, radius, test_conflicts: see `save_splits`
+) -> Store:
+    "Read the images of a table into a store and split it 60 : 20 : 20."
+    check_replaceable(store)
+    classes, labels = _number_classes(table["label"].tolist())
+    split_counts(labels, classes=classes) # fails now rather than after the copy
+    with StoreWriter(store, len(table), size, classes, origin, overwrite, split) as writer:
+        kept, sizes, bad = _copy_images(writer, table["path"], read, labels, skip_bad)
+        if bad: writer.trim(len(kept))
+        split_counts(np.array(writer.labels), classes=classes)
+        writer.catalog = table.iloc[kept]
+        if votes: writer.votes = replace(votes, targets=votes.targets[kept])
+        writer.source.update(skipped=len(bad), sizes={str(side): count for side, count in sizes.items()})
+    for message in bad: print("left out:", printable(message))
+    report_resized(sizes, size)
+    return Store(store)
+
+# %% ../../nbs/01h_data.importers.ipynb #cell-057
 def import_images(
     source:str|Path, # a directory of class folders, or a table
     store:str|Path, # the directory to make
@@ -336,24 +364,14 @@ def import_images(
 ) -> Store:
     "Read labelled images, or images with votes, into a store and split it 60 : 20 : 20."
     source = Path(source)
-    check_replaceable(store)
+    check_replaceable(store) # before anything is fetched
     table, base = _labelled_images(source, images, service, skip_bad, bool(votes))
     votes = read_votes(source, table, votes) if votes else None
-    classes, labels = _number_classes(table["label"].tolist())
-    split_counts(labels, classes=classes) # fails now rather than after the copy
     origin = dict(kind="folder" if source.is_dir() else "table", name=source.name)
-    with StoreWriter(store, len(table), size, classes, origin, overwrite, split) as writer:
-        kept, sizes, bad = _copy_images(writer, [base/file for file in table["path"]], labels, skip_bad)
-        if bad: writer.trim(len(kept))
-        split_counts(np.array(writer.labels), classes=classes)
-        writer.catalog = table.iloc[kept]
-        if votes: writer.votes = replace(votes, targets=votes.targets[kept])
-        writer.source.update(skipped=len(bad), sizes={str(side): count for side, count in sizes.items()})
-    for message in bad: print("left out:", printable(message))
-    report_resized(sizes, size)
-    return Store(store)
+    def read(path): return read_image(base/path, None)
+    return import_labelled(store, table, read, origin, size, skip_bad, overwrite, votes, **split)
 
-# %% ../../nbs/01h_data.importers.ipynb #cell-059
+# %% ../../nbs/01h_data.importers.ipynb #cell-063
 _MAX_ARCHIVE = 8_000_000_000 # bytes that an .npz may unpack to in memory
 _SMALL_ARCHIVE = 500_000_000 # bytes that any may
 
@@ -382,16 +400,16 @@ def _open_archive(path:Path) -> tuple[np.ndarray, np.ndarray]: # images, labels
     except Exception as error: # zipfile and numpy raise what their depths raise
         raise reading_error(path, error, "an archive", "expected an .npz with images and labels") from None
 
-# %% ../../nbs/01h_data.importers.ipynb #cell-061
+# %% ../../nbs/01h_data.importers.ipynb #cell-065
 def _open_arrays(images:Path, labels:str|Path|None) -> tuple[np.ndarray, np.ndarray]: # images, labels
     "Open arrays without unpickling. Raises `GalaxyError` when they are not there or not arrays."
     if images.suffix.lower() == ".npz": return _open_archive(images)
     if labels is None:
-        raise GalaxyError(f"{images} comes without labels; give --labels labels.npy as well, "
+        raise GalaxyError(f"{images} comes without labels; give `labels` as well, "
                           "or one .npz with images and labels.")
     return open_array(images), open_array(labels)
 
-# %% ../../nbs/01h_data.importers.ipynb #cell-063
+# %% ../../nbs/01h_data.importers.ipynb #cell-067
 def import_arrays(
     images:str|Path, # .npy (N,H,H,3) uint8, or .npz with images and labels
     store:str|Path, # the directory to make
@@ -412,7 +430,7 @@ def import_arrays(
             writer.write(start, pixels[start:start + 256], numbers[start:start + 256])
     return Store(store)
 
-# %% ../../nbs/01h_data.importers.ipynb #cell-066
+# %% ../../nbs/01h_data.importers.ipynb #cell-070
 def _table_set(path:Path) -> GalaxySet:
     "Positions and paths of a table. Raises `GalaxyError` when it has neither."
     if not path.is_file(): raise GalaxyError(f"{path} does not exist; expected a table, a folder, HDF5 or a store.")
@@ -426,7 +444,7 @@ def _table_set(path:Path) -> GalaxySet:
     positions = (position_column(path, table, name) for name in ("ra", "dec"))
     return GalaxySet(path.name, *positions, paths and images, paths)
 
-# %% ../../nbs/01h_data.importers.ipynb #cell-068
+# %% ../../nbs/01h_data.importers.ipynb #cell-072
 def _hdf5_images(path:Path) -> Iterator[np.ndarray]: # (H,H,3) uint8
     "Images of an HDF5 file, one after the other."
     with open_hdf5(path) as file:
@@ -442,7 +460,7 @@ def _hdf5_set(path:Path) -> GalaxySet:
     positions = (position_column(path, table, name) for name in ("ra", "dec"))
     return GalaxySet(path.name, *positions, lambda: _hdf5_images(path))
 
-# %% ../../nbs/01h_data.importers.ipynb #cell-070
+# %% ../../nbs/01h_data.importers.ipynb #cell-074
 def _store_images(store:Store) -> Iterator[np.ndarray]: # (H,H,3) uint8
     "Images of a store, one after the other."
     for _, images in store.slices(): yield from images
@@ -461,7 +479,7 @@ def _galaxy_set(path:str|Path) -> GalaxySet:
     return GalaxySet(path.name, unknown, unknown, lambda: (read_image(file, None) for file in files),
                      [str(file.relative_to(path)) for file in files])
 
-# %% ../../nbs/01h_data.importers.ipynb #cell-072
+# %% ../../nbs/01h_data.importers.ipynb #cell-076
 def find_overlap(
     first:str|Path, # a table with ra and dec (degrees) or path; a folder of images; HDF5; a store
     second:str|Path, # another
@@ -476,7 +494,7 @@ def find_overlap(
     print(describe_overlap(pairs, *sets), file=sys.stderr)
     return pairs
 
-# %% ../../nbs/01h_data.importers.ipynb #cell-075
+# %% ../../nbs/01h_data.importers.ipynb #cell-079
 def describe_store(
     store:Store, # with a split
 ) -> str: # some lines
@@ -496,7 +514,7 @@ def describe_store(
         lines.append(f"{split['conflicts']} pairs are one galaxy with two labels{where}")
     return "\n".join(lines)
 
-# %% ../../nbs/01h_data.importers.ipynb #cell-078
+# %% ../../nbs/01h_data.importers.ipynb #cell-082
 def _published_split(seed:int, radius:float, test_conflicts:bool) -> dict:
     "How to split the published file: by its table, or by other options."
     options = dict(seed=seed, radius=radius, test_conflicts=test_conflicts)
@@ -508,18 +526,18 @@ def _import_published(file:Path, store:Path, names:Sequence[str], overwrite:bool
     check_replaceable(store)
     return import_hdf5(download_file(GALAXY10, file), store, names, overwrite, **_published_split(**split))
 
-# %% ../../nbs/01h_data.importers.ipynb #cell-080
+# %% ../../nbs/01h_data.importers.ipynb #cell-084
 def _check_arguments(published:str|None, overlap:Sequence[Path], seed:int, workers:int, size:int, radius:float):
     "Raises `GalaxyError` for values that no source can take."
     if seed < 0 or workers < 1 or size < 8:
         raise GalaxyError(f"seed {seed}, workers {workers} and size {size} given; expected at least 0, 1 and 8.")
     if not 0 <= radius <= 3600: raise GalaxyError(f"radius {radius} given; expected 0 to 3600 arcseconds.")
     if len(overlap) not in (0, 2):
-        raise GalaxyError(f"{len(overlap)} sets given after --overlap; expected two.")
+        raise GalaxyError(f"{len(overlap)} sets given as `overlap`; expected two.")
     if published not in (None, "galaxy10"):
         raise GalaxyError(f"no published data set {published!r} is known; expected galaxy10, or another source.")
 
-# %% ../../nbs/01h_data.importers.ipynb #cell-082
+# %% ../../nbs/01h_data.importers.ipynb #cell-086
 def _class_names(words:Sequence[str]) -> list[str]: # empty when none are given
     "Names from the command line, or a file of them. Raises `GalaxyError` for names that cannot be."
     words = [words] if isinstance(words, str) else list(words)
@@ -532,15 +550,7 @@ def _class_names(words:Sequence[str]) -> list[str]: # empty when none are given
     check_class_names(names)
     return names
 
-def _only_source(votes:Sequence[str]=(), **sources) -> str:
-    "The name of the source that is given. Raises `GalaxyError` for none, more than one, or one without votes."
-    given = [name for name, value in sources.items() if value is not None and value is not False]
-    if votes and given != ["table"]: raise GalaxyError("Votes are columns of a table. Give --table with --votes.")
-    if len(given) == 1: return given[0]
-    raise GalaxyError(f"{len(given)} sources given ({', '.join(given) or 'none'}); expected one of galaxy10, --hdf5, "
-                      "--folder, --table, --arrays, --simulate, --split-only, --overlap.")
-
-# %% ../../nbs/01h_data.importers.ipynb #cell-086
+# %% ../../nbs/01h_data.importers.ipynb #cell-089
 def _simulate(store:Path, count:int, size:int, seed:int=0, workers:int=2, overwrite:bool=False,
               magnification:float=1.) -> Store:
     "Simulate a store, see `simulate_store`."
@@ -554,7 +564,41 @@ def _split_again(store:Path, **split) -> Store:
     save_splits(made, **split)
     return made
 
-# %% ../../nbs/01h_data.importers.ipynb #cell-089
+# %% ../../nbs/01h_data.importers.ipynb #cell-092
+_SOURCES = { # parameter of `galaxy_data` → the function that makes the store, from all parameters
+    "published": lambda given: _import_published(given.file, given.store, given.classes, given.overwrite,
+                                                 **given.split),
+    "hdf5": lambda given: import_hdf5(given.hdf5, given.store, given.classes, given.overwrite, **given.split),
+    "folder": lambda given: _import_single(given.folder, given),
+    "table": lambda given: _import_single(given.table, given),
+    "arrays": lambda given: import_arrays(given.arrays, given.store, given.labels, given.classes, given.overwrite,
+                                          **given.split),
+    "simulate": lambda given: _simulate(given.store, given.simulate, given.size, given.seed, given.workers,
+                                        given.overwrite, given.magnification),
+    "split_only": lambda given: _split_again(given.store, **given.split),
+}
+
+def _import_single(source:Path, given:SimpleNamespace) -> Store:
+    "Import a folder or a table, see `import_images`."
+    return import_images(source, given.store, given.size, given.skip_bad, given.overwrite, given.images, given.service,
+                         given.votes, **given.split)
+
+# %% ../../nbs/01h_data.importers.ipynb #cell-093
+def _shown(name:str) -> str:
+    "A source in a message: the published file is given by its own name."
+    return "galaxy10" if name == "published" else f"`{name}`"
+
+def _only_source(given:dict) -> str: # parameters of `galaxy_data`
+    "The parameter that names the source. Raises `GalaxyError` for none, more than one, or one without votes."
+    known = [*_SOURCES, "overlap"]
+    found = [name for name in known if given.get(name) is not None and given[name] is not False]
+    if given["votes"] and found != ["table"]:
+        raise GalaxyError("Votes are columns of a table. Give `table` with `votes`.")
+    if len(found) == 1: return found[0]
+    raise GalaxyError(f"{len(found)} sources given ({', '.join(map(_shown, found)) or 'none'}); "
+                      f"expected one of {', '.join(map(_shown, known))}.")
+
+# %% ../../nbs/01h_data.importers.ipynb #cell-095
 def galaxy_data(
     published:Literal["galaxy10"]=None, # galaxy10: fetch the published file, 2.5 GB, and import it
     /,
@@ -582,16 +626,10 @@ def galaxy_data(
     overlap:list[Path]=(), # only compare two sets (table, folder, HDF5, store): CSV of rows that show the same sky
 ):
     "Bring galaxies into a store: fetched, from HDF5, folders, a table, positions on the sky, arrays, or simulated."
+    given = SimpleNamespace(**locals())
     _check_arguments(published, overlap, seed, workers, size, radius)
-    source = _only_source(votes, galaxy10=published, hdf5=hdf5, folder=folder, table=table, arrays=arrays,
-                          simulate=simulate, split_only=split_only, overlap=overlap or None)
+    source = _only_source({**vars(given), "overlap": overlap or None})
     if source == "overlap": return print(find_overlap(*overlap, radius).round(3).to_csv(index=False), end="")
-    names, service = _class_names(classes), CutoutService(layer=layer)
-    split = dict(seed=seed, radius=radius, test_conflicts=test_conflicts)
-    bring = partial(import_images, folder or table, store, size, skip_bad, overwrite, images, service, votes, **split)
-    make = dict(galaxy10=lambda: _import_published(file, store, names, overwrite, **split),
-                hdf5=lambda: import_hdf5(hdf5, store, names, overwrite, **split),
-                folder=bring, table=bring, split_only=lambda: _split_again(store, **split),
-                arrays=lambda: import_arrays(arrays, store, labels, names, overwrite, **split),
-                simulate=lambda: _simulate(store, simulate, size, seed, workers, overwrite, magnification))
-    print(describe_store(make[source]()))
+    given.classes, given.service = _class_names(classes), CutoutService(layer=layer)
+    given.split = dict(seed=seed, radius=radius, test_conflicts=test_conflicts)
+    print(describe_store(_SOURCES[source](given)))
