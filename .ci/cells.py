@@ -42,6 +42,9 @@ WORDS = {
     r"(?<!leave )(?<!leaves )(?<!more )(?<!most )(?<!enough )(?<!much )(?<!no )\brooms?\b(?! for\b)": "module, chapter",
     r"\bthe (?:least|greatest) of (?:a|the|its|each) (?:window|neighbou?r)": "minimum filter, maximum filter",
 }
+# An option alone says nothing to who calls a function: `name`, or a whole command such as galaxy-data --split-only.
+OPTION = re.compile(r"(?<![\w-])(?<!var\()--[a-z][a-z-]+(?![\w:-])")
+COMMAND = re.compile(r"\b(?:galaxy-[a-z]+|pip install)(?: --?[\w-]+)+")
 MARKDOWN_CODE = re.compile(r"```.*?```|~~~.*?~~~|`[^`\n]*`|\$\$.*?\$\$|\]\([^)\s]*\)|<!--.*?-->", re.S)
 
 
@@ -199,6 +202,15 @@ def check_export(cell):
         if not private and not ast.get_docstring(node): yield f"public name {node.name} has no docstring."
 
 
+def check_messages(cell):
+    """What an export cell says to a person names parameters, which a command shows as its options."""
+    for node in ast.walk(ast.Module(cell.statements, [])):
+        text = node.value if isinstance(node, ast.Constant) and isinstance(node.value, str) else ""
+        if " " not in text.strip() or text in map(ast.get_docstring, cell.definitions): continue
+        for found in OPTION.finditer(COMMAND.sub(" ", text)):
+            yield f"“{found[0]}” in a message: write `{found[0][2:].replace('-', '_')}`."
+
+
 def check_outputs(cell, commits):
     """Stored outputs hold no error, no path, no warning and no commit that is in no result file."""
     for output in cell.outputs:
@@ -226,7 +238,7 @@ def check_cell(cell, commits):
     if cell.kind != "code": return
     if cell.directives.get("eval") == "false":
         yield "`eval: false`: a cell that never runs goes stale; make it run, or text."
-    if cell.exports: yield from check_export(cell)
+    if cell.exports: yield from (*check_export(cell), *check_messages(cell))
     yield from check_outputs(cell, commits)
 
 
@@ -296,6 +308,8 @@ def measure(notebooks, root):
         "lines of an export cell, p90": percentile(lines, 90),
         "lines of an export cell, most": max(lines, default=0),
         "characters of an export cell, median": statistics.median(characters or [0]),
+        "characters of an export cell, p90": percentile(characters, 90),
+        "characters of an export cell, most": max(characters, default=0),
         "definitions in an export cell, mean": round(statistics.fmean(definitions or [0]), 2),
         "share followed by a lesson cell": share(sections, teaches),
         "share followed by a visible result": share(sections, shows),

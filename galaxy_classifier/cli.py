@@ -203,13 +203,33 @@ def _clean_environment():
         if name in _NUMBERS[:6]: print(f"{name}={printable(value, 60)} is no number and not used", file=sys.stderr)
         del os.environ[name]
 
-# %% ../nbs/09_cli.ipynb #cell-038
+# %% ../nbs/09_cli.ipynb #cell-039
+def _option_names(function:Callable) -> set[str]:
+    "The parameters of a function that its command takes as options."
+    given = [each for each in signature(function).parameters.values() if each.default is not Parameter.empty]
+    settings = {field.name for each in given if is_dataclass(each.default) for field in fields(each.default)}
+    return settings | {each.name for each in given if each.kind is not Parameter.POSITIONAL_ONLY}
+
+def name_options(
+    message:str, # names parameters in backticks, with a value or without
+    function:Callable|None, # of the command; None where it could not be loaded
+) -> str:
+    "A message whose parameters are the options of a command."
+    names = _option_names(function) if function else set()
+    def option(found):
+        name, value = found.groups()
+        if name not in names: return found[0]
+        words = [f"--{name.replace('_', '-')}", *([] if value in (None, "True") else [value.strip("'\"")])]
+        return " ".join(words)
+    return re.sub(r"`(\w+)(?:=([^`]*))?`", option, message)
+
+# %% ../nbs/09_cli.ipynb #cell-041
 def run_command(
     name:str, # of COMMANDS
     words:list[str]|None=None, # what follows it in the shell; of this process if not given
 ):
     "Run a command; what the user can fix ends it with one line and exit code 1."
-    module, extra = COMMANDS[name]
+    (module, extra), function = COMMANDS[name], None
     try:
         with _standard_streams():
             if words is None: _clean_environment() # else somebody calls this from Python
@@ -220,7 +240,7 @@ def run_command(
         print("interrupted", file=sys.stderr)
         sys.exit(130)
     except (GalaxyError, OSError) as error:
-        sys.exit(f"{name}: error: {printable(error)}")
+        sys.exit(f"{name}: error: {printable(name_options(str(error), function))}")
     except UnicodeEncodeError as error:
         sys.exit(f"{name}: error: the name {printable(ascii(error.object), 200)} is no valid text. Rename it.")
     except MemoryError:
@@ -231,14 +251,14 @@ def run_command(
                  f"with pip install 'galaxy_classifier[{extra}]'")
         sys.exit(f"{name}: error: {error if error.name == 'escnn' else needs}") # no extra brings escnn
 
-# %% ../nbs/09_cli.ipynb #cell-041
+# %% ../nbs/09_cli.ipynb #cell-044
 (_galaxy_demo, _galaxy_data, _galaxy_preprocess, _galaxy_train, _galaxy_search, _galaxy_analyse, _galaxy_predict,
  _galaxy_find, _galaxy_app) = (partial(run_command, name) for name in COMMANDS)
 
 __getattr__, _, _ = lazy_loader.attach("galaxy_classifier", submod_attrs={
     module: [name.replace("-", "_")] for name, (module, _) in COMMANDS.items() if module != "cli"})
 
-# %% ../nbs/09_cli.ipynb #cell-050
+# %% ../nbs/09_cli.ipynb #cell-053
 _DEMO_FILES = {"store", "run", "images", "mlruns", "mlflow.db", "report.html", "results.json", "classes.csv"}
 _LEFT_BY_A_KILL = re.compile(r"\.(store|run|report|results|classes|mlflow)\..*|mlflow\.db-.*")
 
@@ -248,8 +268,9 @@ def _clear_demo(folder:Path, overwrite:bool):
     present = {name for name in present if not _LEFT_BY_A_KILL.fullmatch(name)}
     foreign = sorted(present - _DEMO_FILES)
     if present and not overwrite:
-        raise GalaxyError(f"{folder} is not empty. Give --overwrite to replace an earlier demo, or another --output.")
-    if foreign: raise GalaxyError(f"{folder} holds {foreign}, which no demo made. Choose another --output.")
+        raise GalaxyError(f"{folder} is not empty. "
+                          "Give `overwrite=True` to replace an earlier demo, or another `output`.")
+    if foreign: raise GalaxyError(f"{folder} holds {foreign}, which no demo made. Choose another `output`.")
     images = folder/"store"/"images.npy"
     unread = hold_file(images, folder/"store", alone=True) if images.is_file() else nullcontext()
     with unread: pass # else somebody still reads it
@@ -257,7 +278,7 @@ def _clear_demo(folder:Path, overwrite:bool):
         if path.is_dir(): shutil.rmtree(path)
         else: path.unlink()
 
-# %% ../nbs/09_cli.ipynb #cell-053
+# %% ../nbs/09_cli.ipynb #cell-056
 _DEMO_MAGNIFICATION = 2.5
 
 def _save_examples(folder:Path, classes:list[str], seed:int):
@@ -271,7 +292,7 @@ def _save_examples(folder:Path, classes:list[str], seed:int):
         galaxy = simulate_galaxy(number, seed + 1, number, 256, magnification=_DEMO_MAGNIFICATION)
         Image.fromarray(galaxy.image).save(folder/f"{name}.png")
 
-# %% ../nbs/09_cli.ipynb #cell-054
+# %% ../nbs/09_cli.ipynb #cell-057
 def galaxy_demo(
     output:Path=Path("demo"), # directory for everything
     count:int=1000, # simulated galaxies

@@ -247,19 +247,19 @@ def unwritable_reason(
 # %% ../nbs/00a_jobs.ipynb #cell-055
 def check_output_file(
     path:str|Path, # to be written at the end of some work
-    option:str="--output", # that gave it, for the message
+    what:str="`output`", # that must be another, for the message
 ):
     "Raises `GalaxyError` for a file that cannot be put there; nothing is left behind."
     path = Path(path)
     if not path.name or path.is_dir(): reason = "is a directory"
     elif path.exists() and is_mount(path): reason = "is mounted by itself, so it cannot be replaced"
     else: reason = unwritable_reason(path)
-    if reason: raise GalaxyError(f"{path} {reason}. Give another {option}.")
+    if reason: raise GalaxyError(f"{path} {reason}. Give another {what}.")
 
 # %% ../nbs/00a_jobs.ipynb #cell-058
 def check_output_folder(
     path:str|Path, # to be filled, and made if it is missing
-    option:str="--output", # that gave it, for the message
+    what:str="`output`", # that must be another, for the message
 ):
     "Raises `GalaxyError` for a folder that cannot be filled; nothing is left behind."
     path = Path(path)
@@ -267,7 +267,7 @@ def check_output_folder(
     elif path.is_symlink() and not path.exists(): reason = "is a link to nothing"
     elif path.is_dir(): reason = "may not be written to" if unwritable_reason(path/"file") else ""
     else: reason = unwritable_reason(path)
-    if reason: raise GalaxyError(f"{path} {reason}. Give another {option}.")
+    if reason: raise GalaxyError(f"{path} {reason}. Give another {what}.")
 
 def lock_folder(path:str|Path) -> AbstractContextManager:
     "A lock on a folder, see `lock_path`; within it where nothing can be made beside it, or that is another disk."
@@ -321,4 +321,4 @@ def run_chunks(
 
 def _too_many_deaths(chunk:tuple[int, int]) -> GalaxyError:
     return GalaxyError(f"{_MAX_DEATHS} processes died in a row, the last at rows {chunk[0]} to {chunk[1] - 1} or near; "
-                       "is there too little memory? Give fewer --workers or a smaller --chunk.")
+                       "is there too little memory? Give fewer `workers` or a smaller `chunk`.")

@@ -137,7 +137,7 @@ _MANY_FAILURES = 5 # in a row: something else is wrong
 def _stopped(error:GalaxyError, files:list[Path], skip_bad:bool) -> GalaxyError:
     "The error that ends a fetch: what is there, and what to do."
     kept = sum(file.is_file() for file in files)
-    hint = "" if skip_bad else ", or give --skip-bad to leave out such positions"
+    hint = "" if skip_bad else ", or give `skip_bad=True` to leave out such positions"
     return GalaxyError(f"{error} {kept} of {len(files)} cutouts are kept in {files[0].parent}: "
                        f"run the same command again{hint}.")
 

@@ -89,7 +89,7 @@ def _check_status(response:requests.Response, part:Path):
         raise requests.ConnectionError("the server has less than what is here already; starting over")
     if status in (400, 401, 403, 404, 410):
         raise GalaxyError(f"{response.url} responds {status} {response.reason}. "
-                          "Check the address, or fetch the file by hand and give it with --file.")
+                          "Check the address, or fetch the file by hand and give it as `file`.")
     response.raise_for_status()
 
 # %% ../../nbs/01f_data.download.ipynb #cell-028
@@ -168,7 +168,7 @@ def _transfer_all(expected:PublishedFile, part:Path, attempts:int, pause:float, 
             failures = 0 if _size(part) > before else failures + 1
             if failures >= attempts:
                 raise GalaxyError(f"{expected.url} cannot be fetched ({error}); {before:,} bytes are kept in {part}. "
-                                  "Run the same command again, or give a file with --file.") from None
+                                  "Run the same command again, or give a `file`.") from None
         time.sleep(_said_wait(min(60., pause*2**failures)))
 
 # %% ../../nbs/01f_data.download.ipynb #cell-045
@@ -210,7 +210,7 @@ def download_file(
     if path.is_file():
         _verify(path, expected)
         return path
-    check_output_file(path, "--file")
+    check_output_file(path, "`file`")
     with lock_path(path):
         if path.is_file(): return download_file(expected, path) # another process was first
         had = _begin_part(part, expected)

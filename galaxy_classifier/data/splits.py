@@ -166,7 +166,7 @@ def stratified_split(
         if shares.min(): continue
         raise GalaxyError(f"class {_class_name(classes, label)} has no image for {_PARTS[shares.argmin()]}: "
                           f"its {shares.sum()} images show too few different patches of sky; "
-                          "add images or give a smaller --radius.")
+                          "add images or give a smaller `radius`.")
     return {name: np.flatnonzero(parts == part) for part, name in enumerate(_PARTS)}
 
 # %% ../../nbs/01c_data.splits.ipynb #cell-041

@@ -285,7 +285,7 @@ def held(self:Store,
 ) -> Iterator[None]:
     "Keep the store as it is while the block runs. Raises `GalaxyError` naming who reads or changes it."
     if not (self.path/"images.npy").is_file(): raise GalaxyError(f"{self.path} is not there any more.")
-    if alone: check_output_folder(self.path, "--store")
+    if alone: check_output_folder(self.path, "`store`")
     with hold_file(self.path/"images.npy", self.path, alone):
         self.manifest = load_json(self.path/"manifest.json", MANIFEST)
         self._check_content()
@@ -301,12 +301,12 @@ def _check_table(store:Store, pairs:pd.DataFrame, table:pd.DataFrame) -> str: # 
     "Raises `GalaxyError` when a table is of another set, or shares sky between its parts."
     if len(table) != len(store):
         raise GalaxyError(f"the split has {len(table):,} rows for {len(store):,} images; "
-                          "give --seed 1 to split anew.")
+                          "give `seed=1` to split anew.")
     parts = table["part"].to_numpy()
     torn = int((parts[pairs["first"]] != parts[pairs["second"]]).sum())
     if torn:
         raise GalaxyError(f"{torn} pairs of the same sky are in two parts of the split, so it is of another file; "
-                          "give --seed 1 to split anew.")
+                          "give `seed=1` to split anew.")
     return FROM_TABLE
 
 # %% ../../nbs/01d_data.store.ipynb #cell-061
@@ -398,7 +398,7 @@ def questions(self:Store) -> list[str]: # Q names
 def votes(self:Store) -> Votes:
     "The votes, (N,Q). Raises `GalaxyError` when the store has none."
     if not self.questions:
-        raise GalaxyError(f"{self.path} holds classes, no votes. Give galaxy-data --votes, "
+        raise GalaxyError(f"{self.path} holds classes, no votes. Import votes with galaxy-data --votes, "
                           "or train on classes.")
     targets = open_array(self.path/"targets.npy")
     _check_array(self.path, "targets", targets, (len(self), len(self.questions)), np.float32)
@@ -452,7 +452,7 @@ def _lay_out(path:Path, folder:Path, count:int, size:int):
     needed, free = count*size**2*3, shutil.disk_usage(path.parent).free
     if needed > free:
         raise GalaxyError(f"{path} needs {needed/1e9:.1f} GB, but the disk has {free/1e9:.1f} GB free; "
-                          "free some or choose another --store.")
+                          "free some or choose another `store`.")
     folder.mkdir()
     np.lib.format.open_memmap(folder/"images.npy", "w+", np.uint8, (count, size, size, 3))
     preallocate(folder/"images.npy")
@@ -461,12 +461,12 @@ def _lay_out(path:Path, folder:Path, count:int, size:int):
 # %% ../../nbs/01d_data.store.ipynb #cell-093
 def _check_vacant(path:Path, overwrite:bool):
     "Raises `GalaxyError` when there is something at `path` that must not be replaced."
-    if path.exists() and not path.is_dir(): raise GalaxyError(f"{path} is a file; choose another --store.")
+    if path.exists() and not path.is_dir(): raise GalaxyError(f"{path} is a file; choose another `store`.")
     if not path.exists() or not any(path.iterdir()): return
     if not (path/"manifest.json").is_file():
         raise GalaxyError(f"{path} is not empty and not a store; choose another directory for the store.")
     if not overwrite:
-        raise GalaxyError(f"{path} holds a store already; give --overwrite to replace it, or another --store.")
+        raise GalaxyError(f"{path} holds a store already; give `overwrite=True` to replace it, or another `store`.")
 
 # %% ../../nbs/01d_data.store.ipynb #cell-096
 def check_replaceable(path:str|Path):
@@ -479,7 +479,7 @@ def check_replaceable(path:str|Path):
     elif path.exists() and not path.is_dir(): reason = "is a file"
     elif path.is_dir() and not os.access(path, os.W_OK|os.X_OK): reason = "may not be written to"
     else: reason = unwritable_reason(path)
-    if reason: raise GalaxyError(f"{path} {reason}. Give another --store, such as a new directory within one of yours.")
+    if reason: raise GalaxyError(f"{path} {reason}. Give another `store`, such as a new directory within one of yours.")
 
 # %% ../../nbs/01d_data.store.ipynb #cell-098
 _MOST_NAME = 100 # characters: what a figure has room for
@@ -651,7 +651,7 @@ def __enter__(self:StoreWriter) -> StoreWriter:
             shutil.rmtree(self.folder, ignore_errors=True)
             is_full = error.errno in (errno.ENOSPC, errno.EDQUOT)
             raise GalaxyError(f"{self.path} cannot be written ({error.strerror or error}). "
-                              f"{'Free some space or choose' if is_full else 'Choose'} another --store.") from None
+                              f"{'Free some space or choose' if is_full else 'Choose'} another `store`.") from None
         self._lock = stack.pop_all() # held until the block ends
     return self
 

@@ -303,5 +303,5 @@ def galaxy_app(
     print(f"model: {classifier.origin}\nOpen http://127.0.0.1:{port} (Ctrl-C ends it)", flush=True)
     try: server = make_server(app, port)
     except OSError as error:
-        raise GalaxyError(f"port {port} cannot be used ({error.strerror}). Give another --port.") from None
+        raise GalaxyError(f"port {port} cannot be used ({error.strerror}). Give another `port`.") from None
     server.run()

@@ -168,7 +168,7 @@ def _check_work(folder: Path) -> None:
     held = [path.name for path in folder.iterdir()] if folder.is_dir() else []
     foreign = sorted(name for name in held if not _WORK.fullmatch(name))
     if foreign: raise GalaxyError(f"{folder} holds {printable(foreign[0], 60)}, which galaxy-predict did not make. "
-                                  "Move it away, or choose another --output.")
+                                  "Move it away, or choose another `output`.")
 
 # %% ../../nbs/07d_inference.catalogue.ipynb #cell-024
 @patch
@@ -386,7 +386,7 @@ def _check_output(output: Path, workers: int, force: bool) -> None:
     if not table_format(output) or output.suffix.lower() in (".gz", ".fz"):
         raise GalaxyError(f"output {output} given. Give a name that ends in .csv, .parquet, .ecsv, .fits or .vot.")
     if output.is_file() and not force:
-        raise GalaxyError(f"{output} exists already. Give --force to replace it, or another --output.")
+        raise GalaxyError(f"{output} exists already. Give `force=True` to replace it, or another `output`.")
     if workers < 1: raise GalaxyError(f"workers {workers} given. Give 1 or more.")
     check_output_file(output)
 
@@ -395,7 +395,7 @@ def _check_embeddings(output: Path) -> None:
     begun = output.absolute().with_name(f".{output.name}.part")
     held = [path for path in embedding_paths(output) if path.exists()]
     if output.suffix.lower() == ".csv" and held and not begun.exists():
-        raise GalaxyError(f"{held[0]} exists already. Give --force to replace it, or another --output.")
+        raise GalaxyError(f"{held[0]} exists already. Give `force=True` to replace it, or another `output`.")
 
 # %% ../../nbs/07d_inference.catalogue.ipynb #cell-056
 def _hold_images(images: object) -> AbstractContextManager:
@@ -463,7 +463,7 @@ def _position_table(ra: float|None, dec: float|None, images: list) -> pd.DataFra
     "A table with one position; None for images. Raises `GalaxyError` for both, and for half a position."
     if (ra is None) != (dec is None) or (ra is not None and len(images)):
         raise GalaxyError(f"ra {ra}, dec {dec} and {len(images)} images given. "
-                          "Give images, or one position with both --ra and --dec.")
+                          "Give images, or one position with both `ra` and `dec`.")
     return None if ra is None else pd.DataFrame(dict(id=[f"{ra:.6f}{dec:+.6f}"], ra=ra, dec=dec))
 
 # %% ../../nbs/07d_inference.catalogue.ipynb #cell-069

@@ -326,7 +326,8 @@ def classify_rows(
     "Classify some images. Raises `GalaxyError` for one that cannot be read."
     names, prepared, measurements, left_out, sides, filled = [], [], [], [], [], []
     for name, image in images:
-        if isinstance(image, GalaxyError) and not skip_bad: raise GalaxyError(f"{image} Leave out with --skip-bad.")
+        if isinstance(image, GalaxyError) and not skip_bad:
+            raise GalaxyError(f"{image} Give `skip_bad=True` to leave it out.")
         if isinstance(image, GalaxyError):
             left_out.append(str(image))
             continue

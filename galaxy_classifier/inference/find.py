@@ -83,8 +83,8 @@ def _read_embeddings(path: Path, rows: int, classifier: Classifier) -> np.ndarra
     embeddings, digest = (_csv_embeddings if path.suffix.lower() == ".csv" else _parquet_embeddings)(path)
     if digest != classifier.notes["digest"]:
         made_by = f"that with the digest {digest[:12]}" if digest else "which it does not name"
-        raise GalaxyError(f"{path} is an embedding table of another model, {made_by}. Give it with --model, "
-                          "or classify again with --embeddings.")
+        raise GalaxyError(f"{path} is an embedding table of another model, {made_by}. Give that `model`, "
+                          "or classify again with embeddings.")
     if embeddings.ndim != 2 or len(embeddings) != rows:
         raise GalaxyError(f"{path} has {rows} rows, but embeddings of shape {embeddings.shape}. Classify again.")
     return embeddings
@@ -115,7 +115,7 @@ def _nearest(
 ) -> tuple[np.ndarray, np.ndarray]: # rows, nearest first; distances
     "Search for the nearest neighbours. Raises `GalaxyError` when all embeddings are NaN or infinite."
     rows = np.flatnonzero(np.isfinite(embeddings).all(1))
-    if not len(rows): raise GalaxyError("all embeddings are NaN or infinite. Classify again with --embeddings.")
+    if not len(rows): raise GalaxyError("all embeddings are NaN or infinite. Classify again.")
     # In dozens of dimensions a balanced tree is slow to build, and saves nothing for one query.
     tree = KDTree(embeddings[rows], balanced_tree=False, compact_nodes=False)
     distances, places = tree.query(query, range(1, min(count, len(rows)) + 1))
@@ -161,7 +161,7 @@ THUMBNAIL = 128 # pixels a side
 
 def _read_file(name: str) -> np.ndarray|GalaxyError:
     "The image of an id that is a path."
-    if Path(name).suffix.lower() not in IMAGE_SUFFIXES: return GalaxyError(f"{name} is no image. Give --images.")
+    if Path(name).suffix.lower() not in IMAGE_SUFFIXES: return GalaxyError(f"{name} is no image. Give `images`.")
     try: return read_image(name, None)
     except GalaxyError as error: return error
 
@@ -243,12 +243,12 @@ def find_page(
 def _check_request(catalogue: Path, like: str|None, unusual: bool, output: Path, force: bool) -> None:
     "Raises `GalaxyError` for a question or an output that cannot be."
     if (like is None) == (not unusual):
-        raise GalaxyError("what is looked for? Give an image with --like, or --unusual.")
+        raise GalaxyError("what is looked for? Give an image as `like`, or `unusual=True`.")
     if output.suffix.lower() != ".html": raise GalaxyError(f"output {output} given. Give a name that ends in .html.")
     for path in (output, output.with_suffix(".csv")):
         if path.absolute() == catalogue.absolute():
-            raise GalaxyError(f"{path} is the catalogue itself. Give another --output.")
-        if path.is_file() and not force: raise GalaxyError(f"{path} exists already. Give --force to replace it.")
+            raise GalaxyError(f"{path} is the catalogue itself. Give another `output`.")
+        if path.is_file() and not force: raise GalaxyError(f"{path} exists already. Give `force=True` to replace it.")
         check_output_file(path)
 
 # %% ../../nbs/07f_inference.find.ipynb #cell-042
@@ -263,7 +263,7 @@ def _result_notes(found: pd.DataFrame, images: list[np.ndarray|None]) -> list[st
     "What is to be said about a result."
     left_out, gone, notes = found.attrs["left_out"], sum(image is None for image in images), []
     if left_out: notes.append(f"{left_out} rows left out: their embedding or novelty is NaN or infinite.")
-    if gone: notes.append(f"{gone} of {len(images)} images cannot be shown. Give --images, what was classified.")
+    if gone: notes.append(f"{gone} of {len(images)} images cannot be shown. Give what was classified as images.")
     return notes
 
 def _write_result(output: Path, page: str, found: pd.DataFrame) -> None:

@@ -149,7 +149,7 @@ def preprocess_store(
     "Clean and measure every image, or resume. Raises `GalaxyError` when it was done already or the disk is too small."
     if store.is_preprocessed and not overwrite:
         done = store.manifest["preprocessing"]["parameters"]
-        raise GalaxyError(f"{store.path} was preprocessed already, with {done}. Give --overwrite to do it again.")
+        raise GalaxyError(f"{store.path} was preprocessed already, with {done}. Give `overwrite=True` to do it again.")
     if workers < 1 or chunk < 1:
         raise GalaxyError(f"workers {workers} and chunk {chunk} given; expected both to be at least 1.")
     with store.held(alone=True), lock_path(store.path/"preprocessing"):

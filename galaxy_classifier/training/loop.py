@@ -68,9 +68,9 @@ def _check_devices(device:str, place:torch.device, devices:int, num_nodes:int):
     available = torch.cuda.device_count() if place.type == "cuda" else 1
     if devices > available:
         raise GalaxyError(f"{devices} devices given, but this machine has {available}. "
-                          f"Give --devices {available}, or --device cpu for processes that share the processor.")
+                          f"Give `devices={available}`, or `device='cpu'` for processes that share the processor.")
     if devices > 1 and place.index is not None:
-        raise GalaxyError(f"device {device!r} is one, but {devices} were asked for; give --device {place.type}.")
+        raise GalaxyError(f"device {device!r} is one, but {devices} were asked for; give `device={place.type!r}`.")
 
 # %% ../../nbs/05d_training.loop.ipynb #cell-014
 def _fabric_precision(precision:str, place:torch.device) -> str:
@@ -112,7 +112,7 @@ def make_fabric(
     except (RuntimeError, ValueError, OSError) as error:
         reason = printable(error, 200).partition(". ")[0]
         raise GalaxyError(f"Lightning refuses these processes ({reason}). "
-                          "Do --devices, --num-nodes and the scheduler's variables fit?") from None
+                          "Do `devices`, `num_nodes` and the scheduler's variables fit?") from None
 
 # %% ../../nbs/05d_training.loop.ipynb #cell-022
 def all_reduce(
@@ -298,7 +298,7 @@ def _check_target(store:Store, target:str):
     if target == "votes": _ = store.votes # an error for a store without
     elif len(store.classes) < 2:
         votes = "votes and " if store.questions else ""
-        advice = "Give --target votes" if store.questions else "Give a store with two classes or more"
+        advice = "Give `target='votes'`" if store.questions else "Give a store with two classes or more"
         raise GalaxyError(f"{store.path} has {votes}a single class, {store.classes[0]!r}. {advice}.")
 
 # %% ../../nbs/05d_training.loop.ipynb #cell-056
@@ -313,10 +313,10 @@ def check_trainable(
     count = len(store.split("train"))
     if config.batch_size > count:
         raise GalaxyError(f"batch_size {config.batch_size} given, but {store.path} has {count} images to train on; "
-                          f"give --batch-size {count} or less.")
+                          f"give `batch_size={count}` or less.")
     if config.model == "cnn" and config.group not in (None, "C1"):
         raise GalaxyError(f"The cnn has no symmetry, but group {config.group!r} was given; "
-                          "leave out --group, or give another --model.")
+                          "leave out `group`, or give another `model`.")
 
 # %% ../../nbs/05d_training.loop.ipynb #cell-059
 def output_names(store:Store, config:TrainingConfig) -> list[str]:
@@ -526,8 +526,8 @@ def _too_large(self:Trainer, batch:tuple) -> GalaxyError:
         try: self.gradient(tuple(part[:size] for part in batch))
         except torch.cuda.OutOfMemoryError: continue
         return GalaxyError(f"Batches of {len(batch[2])} images do not fit into the memory of {self.fabric.device}. "
-                           f"Give --batch-size {size}, or a smaller --size.")
-    return GalaxyError(f"Even two images do not fit into the memory of {self.fabric.device}. Give a smaller --size.")
+                           f"Give `batch_size={size}`, or a smaller `size`.")
+    return GalaxyError(f"Even two images do not fit into the memory of {self.fabric.device}. Give a smaller `size`.")
 
 @patch
 def _take(self:Trainer, take:Callable[[tuple], object], batch:tuple) -> object: # what `take` returns
@@ -805,8 +805,8 @@ def stop_or_skip(self:Trainer,
         self.skipped += 1
         print(f"skipped {where}: {problem}; see {path}", file=sys.stderr, flush=True)
         return
-    advice = f"{_MOST_SKIPPED} steps were skipped already: try a smaller --learning-rate"
-    if not skips: advice = "Give --on-nonfinite skip to leave the step out, or a smaller --learning-rate"
+    advice = f"{_MOST_SKIPPED} steps were skipped already: try a smaller `learning_rate`"
+    if not skips: advice = "Give `on_nonfinite='skip'` to leave the step out, or a smaller `learning_rate`"
     raise NonFiniteError(f"{where}: {problem}. {advice}; reproduce_step({str(path)!r}) repeats it.")
 
 # %% ../../nbs/05d_training.loop.ipynb #cell-128
@@ -889,11 +889,11 @@ def restore(self:Trainer,
 # %% ../../nbs/05d_training.loop.ipynb #cell-143
 def _load_state(path:Path) -> dict:
     "Raises `GalaxyError` for a file that is no run."
-    remedy = "restore it, or choose another --output"
+    remedy = "restore it, or choose another `output`"
     try: state = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error: raise GalaxyError(f"{path} cannot be read ({type(error).__name__}); {remedy}.") from None
     if not isinstance(state, dict) or state.get("format") != _STATE:
-        raise GalaxyError(f"{path} is no run of this version ({_STATE!r}); choose another --output.")
+        raise GalaxyError(f"{path} is no run of this version ({_STATE!r}); choose another `output`.")
     check_entries(path, state, dict(config=Entry(dict), data=Entry(str), start=Entry(str, needed=False, empty=True)))
     return state
 
@@ -917,8 +917,8 @@ def read_run_state(
     different = _differences(config, state["config"])
     if different:
         raise GalaxyError(f"{path.parent} holds a run with {different}. Resume it with its own settings "
-                          f"(--config {path.parent/'config.json'}), or choose another --output.")
+                          f"({path.parent/'config.json'}), or choose another `output`.")
     if state["data"] != data:
         raise GalaxyError(f"{path.parent} holds a run on other data, split or preprocessing (manifest {state['data']}, "
-                          f"now {data}); choose another --output.")
+                          f"now {data}); choose another `output`.")
     return state

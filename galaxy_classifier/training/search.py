@@ -92,13 +92,13 @@ def _check_same_search(study:optuna.Study, described:dict):
     is_foreign = bool(study.trials) and "searched" not in study.user_attrs
     if is_foreign or study.directions != [optuna.study.StudyDirection.MAXIMIZE]:
         raise GalaxyError(f"study {study.study_name!r} was not made by galaxy-search. "
-                          "Give another --study, or another --storage.")
+                          "Give the study another name, or another `storage`.")
     before = study.user_attrs.get("searched", described)
     different = [f"{key} {before.get(key)!r} ({described.get(key)!r} given)" for key in {**before, **described}
                  if before.get(key) != described.get(key)]
     if different:
         raise GalaxyError(f"study {study.study_name!r} searched with {', '.join(different)}: its accuracies do not "
-                          "compare with these. Give another --study.")
+                          "compare with these. Give the study another name.")
     study.set_user_attr("searched", described)
 
 # %% ../../nbs/05i_training.search.ipynb #cell-019
@@ -156,7 +156,7 @@ def _check_own_folder(study:optuna.Study, folder:Path):
     "Raises `GalaxyError` when the folder of a new study holds trials of another."
     if study.trials or not any(folder.glob("trial-*/last.pt")): return
     raise GalaxyError(f"{folder} holds trials that are not in the study's database. "
-                      "Give the database that they belong to, or another --study.")
+                      "Give the database that they belong to, or the study another name.")
 
 # %% ../../nbs/05i_training.search.ipynb #cell-031
 def _requeue(study:optuna.Study, number:int):
@@ -423,7 +423,7 @@ def galaxy_search(
     with start_tracking():
         found = search(opened, settings, trials, output, study, storage, device)
         if not found.get_trials(deepcopy=False, states=(TrialState.COMPLETE,)):
-            print("no trial is complete yet: other workers train them, or --trials is less than the study began; "
+            print("no trial is complete yet: other workers train them, or more trials were begun than are wanted; "
                   "the last one registers the best model")
             return
         best, place = found.best_trial, _trial_folder(found.best_trial.number, Path(output)/study)
