@@ -447,14 +447,16 @@ def predict(
     force:bool=False, # replace an output that is there?
     limit:int|None=None, # only the first images of the list
     prior:str|Path|Mapping|pd.DataFrame="trained", # see `make_prior`
+    pixel_scale:str|float|None=None, # arcsec/pixel, or "wcs" for that of FITS: bring images to the pixels of Galaxy10
 ) -> pd.DataFrame: # id, class, probability, asymmetry, novelty, flags, prior, and p_… for each class
     "Classify images. Raises `GalaxyError` for what is no image, and for arrays with an output."
     classifier = load(model)
-    if output is None: return classifier.predict(images, skip_bad, limit, prior)
+    if output is None: return classifier.predict(images, skip_bad, limit, prior, pixel_scale)
     items = images if isinstance(images, (list, tuple)) else [images]
     if not all(isinstance(item, (str, Path, Store, pd.DataFrame)) for item in items):
         raise GalaxyError("images in memory cannot be resumed. Leave out output, and save the table that you get.")
-    predict_catalogue(images, classifier, output, skip_bad, workers, force=force, limit=limit, prior=prior)
+    predict_catalogue(images, classifier, output, skip_bad, workers, force=force, limit=limit, prior=prior,
+                      pixel_scale=pixel_scale)
     if table_format(output) == "parquet": return pd.read_parquet(output)
     return pd.read_csv(output, keep_default_na=False) if table_format(output) == "csv" else read_table(output)
 

@@ -363,11 +363,12 @@ def predict(self:Classifier,
     skip_bad:bool=False, # leave out images that cannot be read
     limit:int|None=None, # only the first images of the list
     prior:str|Path|Mapping|pd.DataFrame="trained", # see `make_prior`
+    pixel_scale:str|float|None=None, # arcsec/pixel, or "wcs" for that of FITS: bring images to the pixels of Galaxy10
 ) -> pd.DataFrame: # id, class, probability, asymmetry, novelty, flags, prior, and p_… for each class
     "Classify images. Raises `GalaxyError` for what is no image."
     prior = self.prior(prior)
     with tempfile.TemporaryDirectory() as folder:
-        listed = open_images(images, Path(folder), self.classes, Path(folder)/"cutouts", skip_bad, limit)
+        listed = open_images(images, Path(folder), self.classes, Path(folder)/"cutouts", skip_bad, limit, pixel_scale)
         starts = range(0, len(listed), CHUNK)
         pairs = itertools.chain.from_iterable(listed.read(start, start + CHUNK) for start in starts)
         if len(starts) > 1: pairs = progress(pairs, len(listed), "predict", "images")
@@ -439,11 +440,12 @@ def classify(
     image:str|Path|np.ndarray|Image.Image, # one image: a file, (H,W,3) uint8, or an image of Pillow
     model:Classifier|str|Path|None=None, # from `load`, or see there
     prior:str|Path|Mapping|pd.DataFrame="trained", # see `make_prior`
+    pixel_scale:str|float|None=None, # arcsec/pixel, or "wcs" for that of FITS: bring it to the pixels of Galaxy10
 ) -> Prediction:
     "Classify one image. Raises `GalaxyError` for what is no image, or more than one."
     classifier = load(model)
     with tempfile.TemporaryDirectory() as folder:
-        listed = open_images(image, Path(folder), classifier.classes, Path(folder)/"cutouts")
+        listed = open_images(image, Path(folder), classifier.classes, Path(folder)/"cutouts", pixel_scale=pixel_scale)
         if len(listed) != 1: raise GalaxyError(f"{len(listed)} images given. Use predict for more than one.")
         (_, square), = listed.read(0, 1)
     if isinstance(square, GalaxyError): raise square

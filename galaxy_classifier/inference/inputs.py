@@ -336,7 +336,7 @@ def _to_square(image: np.ndarray|Image.Image) -> np.ndarray: # (H,H,3) uint8
 # %% ../../nbs/07b_inference.inputs.ipynb #cell-066
 class MemoryImages:
     "Images in memory by number."
-    step = 1
+    step, pixel_scale = 1, None # the latter in arcsec/pixel, where they are to be brought to that of Galaxy10
 
     def __init__(self,
         images:np.ndarray|Image.Image|list, # (N,H,W,3) or (H,W,3) uint8, an image of Pillow, or a list of these
@@ -351,11 +351,12 @@ class MemoryImages:
 
     def __len__(self): return len(self.images)
     def __repr__(self): return f"MemoryImages({len(self)} images)"
+    def _scaled(self, square): return square if self.pixel_scale is None else to_scale(square, self.pixel_scale)
 
     def read(self, start:int, stop:int) -> Iterator[tuple[str, np.ndarray|GalaxyError]]: # as `ImageList.read`
         "Bring some images to the form of files, one after the other."
         for row in range(start, min(stop, len(self))):
-            try: yield str(row), _to_square(self.images[row])
+            try: yield str(row), self._scaled(_to_square(self.images[row]))
             except GalaxyError as error: yield str(row), GalaxyError(f"image {row} cannot be used: {error}")
 
 # %% ../../nbs/07b_inference.inputs.ipynb #cell-069
@@ -366,6 +367,7 @@ def open_images(
     cutouts:Path, # where images at positions go
     skip_bad:bool=False, # leave out positions without an image
     limit:int|None=None, # only the first images
+    pixel_scale:str|float|None=None, # see `list_images`
 ) -> ImageList|MemoryImages:
     "A numbered list of whatever holds images. Raises `GalaxyError` for what is no image."
     is_on_disk = isinstance(images, (str, Path, Store, pd.DataFrame))
@@ -373,8 +375,11 @@ def open_images(
     paths = sum(isinstance(item, (str, Path)) for item in items)
     if 0 < paths < len(items):
         raise GalaxyError(f"{paths} paths and {len(items) - paths} other objects given. Give paths, or arrays.")
-    if is_on_disk or paths: return list_images(images, folder, classes, cutouts, skip_bad=skip_bad, limit=limit)
+    if is_on_disk or paths:
+        return list_images(images, folder, classes, cutouts, skip_bad=skip_bad, limit=limit, pixel_scale=pixel_scale)
+    if not isinstance(pixel_scale, (int, float, type(None))): # "wcs", for one
+        raise GalaxyError(f"pixel scale {pixel_scale} given for images in memory. Give arcseconds, such as 0.4.")
     _check_limit(limit)
     memory = MemoryImages(images)
-    memory.images = memory.images[:limit]
+    memory.images, memory.pixel_scale = memory.images[:limit], pixel_scale
     return memory

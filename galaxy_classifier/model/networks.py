@@ -429,7 +429,7 @@ def compile_network(
     Raises `GalaxyError` without a C++ compiler."""
     if not any(map(shutil.which, (os.environ.get("CXX", "g++"), "g++", "clang++", "cl"))):
         raise GalaxyError("compiling a network needs a C++ compiler, and none is on the path. "
-                          "Install g++, or do not compile.")
+                          "Install g++, or leave out `compile`.")
     # Dropout draws the same numbers as without.
     if isinstance(model.features, EquivariantFeatures):
         model.features.run = torch.compile(run_layers, options=dict(fallback_random=True))
