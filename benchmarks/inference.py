@@ -9,7 +9,9 @@ memory pages as escnn runs by itself and in large ones. It calls the same functi
 does, which is part of what makes that
 fast; so there is another one, with the percentile method of benchmarks/preprocessing.py. The network is the reference
 one at 129 px, untrained: speed
-does not depend on what it knows. It is also run by onnxruntime alone, and with ncnn for its convolutions. Memory is
+does not depend on what it knows. It is also run by onnxruntime alone, with ncnn for its convolutions, and with
+convolutions of eight bits (galaxy-quantize). What these change is measured with the classifier in the package, on real
+images where --data has them: Galaxy10's sample, without those that the ranges were measured on. Memory is
 the sum over all processes of their own and
 their share of common pages (PSS), at its highest, for 1,000 and for 20,000 files; it is asked for once a second,
 since the answer takes the kernel some hundredths.
@@ -49,6 +51,36 @@ def make_model(path, size):
         dict(image_size=256, cleaned=True, preprocessing={}, temperature=1.0),
         256,
     )
+
+
+def make_int8(folder, files):
+    """The same network with eight bits."""
+    from galaxy_classifier.data.images import read_image
+    from galaxy_classifier.inference.classifier import Classifier
+    from galaxy_classifier.inference.quantization import quantize
+
+    classifier = Classifier(folder / "model.onnx")
+    ready = [classifier.prepare(read_image(file, None)) for file in files]
+    quantize(classifier.path, *map(np.stack, zip(*ready, strict=True)), folder / "int8.onnx")
+
+
+def changes(data, calibration=64):
+    """How far the classifier in the package differs with eight bits, on real images."""
+    import h5py
+
+    from galaxy_classifier.inference.classifier import Classifier, load
+    from galaxy_classifier.inference.quantization import compare_predictions, quantize
+
+    classifier = load()
+    with h5py.File(data) as file:
+        images = file["images"][:]
+    order = np.random.default_rng(0).permutation(len(images))
+    prepared, measured = map(np.stack, zip(*(classifier.prepare(images[row]) for row in order), strict=True))
+    with tempfile.TemporaryDirectory() as folder:
+        path = quantize(classifier.path, prepared[:calibration], measured[:calibration], Path(folder) / "int8.onnx")
+        other = Classifier(path)
+    found = compare_predictions(classifier, other, prepared[calibration:], measured[calibration:])
+    return found | dict(data=data.name)
 
 
 def make_pictures(folder, count, source=None):
@@ -97,12 +129,12 @@ def plain_loop(folder, files, output, clean):
     return len(files) / (time.perf_counter() - began)
 
 
-def stages(folder, files):
+def stages(folder, files, model="model.onnx"):
     """Share of each stage of one picture, on one core."""
     from galaxy_classifier.data.images import read_image, resize_image
     from galaxy_classifier.inference.classifier import BATCH, cached_classifier, image_flags
 
-    predictor, clock = cached_classifier(str(folder / "model.onnx")), time.perf_counter
+    predictor, clock = cached_classifier(str(folder / model)), time.perf_counter
     spent, ready = dict.fromkeys(("read", "clean and measure", "look for faults", "network"), 0.0), []
     for file in files:
         times = [clock()]
@@ -133,8 +165,12 @@ def engines(folder, files):
 
     model, _ = read_onnx(folder / "model.onnx")
     sessions, spent = (
-        dict(onnxruntime=start_session(model, 1), ncnn=open_network(model, 1)),
-        dict(onnxruntime=0.0, ncnn=0.0),
+        dict(
+            onnxruntime=start_session(model, 1),
+            ncnn=open_network(model, 1),
+            int8=open_network(read_onnx(folder / "int8.onnx")[0], 1),
+        ),
+        dict(onnxruntime=0.0, ncnn=0.0, int8=0.0),
     )
     if not isinstance(sessions["ncnn"], SplitSession):
         sys.exit("ncnn is not installed, or cannot run this network; there is nothing to compare")
@@ -166,7 +202,7 @@ def memory_of(process):
     return total
 
 
-def ours(folder, pictures, output, workers):
+def ours(folder, pictures, output, workers, model="model.onnx"):
     """The command; images a second with start and all, highest memory."""
     began, most = time.perf_counter(), 0
     process = subprocess.Popen(
@@ -177,7 +213,7 @@ def ours(folder, pictures, output, workers):
                     BIN / "galaxy-predict",
                     pictures,
                     "--model",
-                    folder / "model.onnx",
+                    folder / model,
                     "--output",
                     output,
                     "--workers",
@@ -206,6 +242,7 @@ def main():
     parser.add_argument(
         "--many", type=int, default=20_000, help="files for the second measurement of memory; 0 leaves it out"
     )
+    parser.add_argument("--data", type=Path, help="galaxy10_sample.h5, real images to compare eight bits on")
     parser.add_argument("--plain", type=int, default=150, help="files for the plain loop")
     parser.add_argument("--workers", type=int, default=2, help="processes")
     parser.add_argument("--output", type=Path, help="JSON to write")
@@ -229,6 +266,7 @@ def main():
         make_model(folder, words.size)
         make_pictures(folder / "some", words.different)
         make_pictures(folder / "pictures", words.count, folder / "some")
+        make_int8(folder, sorted((folder / "some").iterdir())[:64])
 
         def loop(kept, clean):
             by_itself = {} if kept else {"MALLOC_PERTURB_": "0"}  # changes nothing but that somebody chose
@@ -260,6 +298,7 @@ def main():
             plain=plain,
             largest_difference=worst,
             stages=stages(folder, sorted((folder / "pictures").iterdir())[:200]),
+            stages_int8=stages(folder, sorted((folder / "pictures").iterdir())[:200], "int8.onnx"),
             network_milliseconds=engines(folder, sorted((folder / "pictures").iterdir())[:200]),
             memory={str(words.count): memory},
             workers=words.workers,
@@ -271,12 +310,10 @@ def main():
             + ", ".join(f"{name} {rate:.1f}" for name, rate in plain.items())
             + f"; largest difference of a probability {worst:.1e}"
         )
-        print(
-            ", ".join(
-                f"{name} {100 * share:.0f} %" if name != "milliseconds" else f"{share:.1f} ms a picture on one core"
-                for name, share in found["stages"].items()
-            )
-        )
+        for key in ("stages", "stages_int8"):
+            each = found[key]["milliseconds"]
+            shares = ", ".join(f"{n} {s * each:.1f} ms" for n, s in found[key].items() if n != "milliseconds")
+            print(f"{key}, one picture on one core: {shares}; in all {each:.1f} ms")
         print("network: " + ", ".join(f"{name} {each:.1f} ms" for name, each in found["network_milliseconds"].items()))
         print(f"{words.count} files: {memory / 1e6:.0f} MB", flush=True)
         if words.many:
@@ -284,6 +321,13 @@ def main():
             seconds, memory = ours(folder, folder / "many", folder / "many.csv", words.workers)
             found["memory"][str(words.many)], found["images_per_second_many"] = memory, words.many / seconds
             print(f"{words.many} files: {memory / 1e6:.0f} MB, {words.many / seconds:.1f} images/s")
+            seconds, _ = ours(folder, folder / "many", folder / "many8.csv", words.workers, "int8.onnx")
+            found["images_per_second_int8"] = words.many / seconds
+            print(f"{words.many} files, eight bits: {words.many / seconds:.1f} images/s")
+            found["times_as_fast_int8"] = {name: found["images_per_second_int8"] / rate for name, rate in plain.items()}
+        if words.data:
+            found["int8"] = changes(words.data)
+            print(found["int8"])
         found["times_as_fast"] = {
             name: found.get("images_per_second_many", found["images_per_second"]) / rate for name, rate in plain.items()
         }

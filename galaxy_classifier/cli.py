@@ -148,6 +148,7 @@ COMMANDS = { # → module, extra
     "galaxy-analyse": ("analysis.report", "train"),
     "galaxy-predict": ("inference.catalogue", "predict"),
     "galaxy-find": ("inference.find", "predict"),
+    "galaxy-quantize": ("inference.quantization", "predict"),
     "galaxy-app": ("inference.app", "app"),
 }
 
@@ -253,7 +254,7 @@ def run_command(
 
 # %% ../nbs/09_cli.ipynb #cell-044
 (_galaxy_demo, _galaxy_data, _galaxy_preprocess, _galaxy_train, _galaxy_search, _galaxy_analyse, _galaxy_predict,
- _galaxy_find, _galaxy_app) = (partial(run_command, name) for name in COMMANDS)
+ _galaxy_find, _galaxy_quantize, _galaxy_app) = (partial(run_command, name) for name in COMMANDS)
 
 __getattr__, _, _ = lazy_loader.attach("galaxy_classifier", submod_attrs={
     module: [name.replace("-", "_")] for name, (module, _) in COMMANDS.items() if module != "cli"})

@@ -15,4 +15,5 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(__name__, submod_attrs={
     "catalogue": ["predict", "predict_catalogue", "galaxy_predict"],
     "app": ["make_app", "galaxy_app"],
     "find": ["find_similar", "find_unusual", "galaxy_find"],
+    "quantization": ["quantize", "galaxy_quantize"],
 })

@@ -56,7 +56,7 @@ NOTES = dict( # what the notes of a model must be
     preprocessing=Entry(dict), temperature=Entry(float, 1e-6, 1e6), config=Entry(dict, needed=False),
     novelty_slope=Entry(float, 0, 1e6, needed=False), target=Entry(dict, needed=False),
     class_counts=Entry(list, of=Entry(float, 0), needed=False, empty=True),
-    **{name: Entry(str, needed=False, empty=True) for name in ("name", "credit", "data", "commit")})
+    **{name: Entry(str, needed=False, empty=True) for name in ("name", "credit", "data", "commit", "precision")})
 
 def _notes_parameters(path:str|Path, notes:dict) -> PreprocessingParameters:
     "How images were preprocessed. Raises `GalaxyError` naming the file."

@@ -99,6 +99,7 @@ def _values_leaving(graph: onnx.GraphProto, nodes: list[onnx.NodeProto]) -> set[
 def _find_backbone(model: onnx.ModelProto) -> _Backbone|None:
     "The part of a graph that ncnn can run; None where there is none."
     graph, weights = model.graph, _weights(model)
+    if any(node.op_type == "QuantizeLinear" for node in graph.node): return None # eight bits, faster as they are
     first = next((node for node in graph.node if node.op_type == "Conv" and _is_supported(node, weights)), None)
     if first is None or weights.keys() & {value.name for value in graph.input}: return None # weights may be replaced
     nodes = _grow(graph, first.input[0], weights)
