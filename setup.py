@@ -28,10 +28,12 @@ setup(
     python_requires=f">={settings['min_python']}",
     install_requires=settings["requirements"].split(),
     extras_require={
+        "formats": wanted("formats"),
+        "cluster": wanted("cluster"),
         "predict": wanted("predict"),
         "app": wanted("predict", "app"),
-        "train": wanted("predict", "app", "train"),
-        "dev": wanted("predict", "app", "train", "dev"),
+        "train": wanted("formats", "cluster", "predict", "app", "train"),
+        "dev": wanted("formats", "cluster", "predict", "app", "train", "dev"),
     },
     entry_points={
         "console_scripts": settings["console_scripts"].strip().splitlines(),

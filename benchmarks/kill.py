@@ -337,10 +337,10 @@ class Predict(Job):
         return (folder / "classes.csv").exists()
 
     def kept(self, folder):
-        return f"{len(list((folder / '.classes.csv.part').glob('0*.parquet')))} chunks"
+        return f"{len(list((folder / '.classes.csv.part').glob('0*.npz')))} chunks"
 
     def phase(self, folder):
-        return 2 if self.done(folder) else 1 if list((folder / ".classes.csv.part").glob("0*.parquet")) else 0
+        return 2 if self.done(folder) else 1 if list((folder / ".classes.csv.part").glob("0*.npz")) else 0
 
 
 def make_pictures(folder, count):

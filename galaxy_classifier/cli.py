@@ -250,7 +250,7 @@ def run_command(
         if (error.name or "").startswith("galaxy_classifier"): raise
         needs = (f"the package {error.name} is not installed; get all that this needs "
                  f"with pip install 'galaxy_classifier[{extra}]'")
-        sys.exit(f"{name}: error: {error if error.name == 'escnn' else needs}") # no extra brings escnn
+        sys.exit(f"{name}: error: {error if 'pip install' in str(error) else needs}") # some say it themselves
 
 # %% ../nbs/09_cli.ipynb #cell-044
 (_galaxy_demo, _galaxy_data, _galaxy_preprocess, _galaxy_train, _galaxy_search, _galaxy_analyse, _galaxy_predict,

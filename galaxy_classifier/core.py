@@ -25,6 +25,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, fields
 from difflib import get_close_matches
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
@@ -98,6 +99,20 @@ def reading_error(
     return GalaxyError(f"{path} cannot be read as {kind} ({reason}){advice and f'; {advice}'}.")
 
 # %% ../nbs/00_core.ipynb #cell-025
+def import_extra(
+    module:str, # such as "astropy.io.fits"
+    needed_for:str, # such as "FITS"
+    extra:str="formats", # of settings.ini, which brings it
+): # the module
+    "Import what may be missing. Raises `ModuleNotFoundError` saying how to install it."
+    package = module.partition(".")[0]
+    try: return import_module(module)
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] != package: raise # something that the package itself needs
+        raise ModuleNotFoundError(f"{needed_for} needs the package {package}. "
+                                  f"Install it with pip install 'galaxy_classifier[{extra}]'.", name=package) from None
+
+# %% ../nbs/00_core.ipynb #cell-028
 def fsync(path:str|Path):
     "Wait until a file, or the names in a directory, are on the disk."
     handle = os.open(path, os.O_RDONLY)
@@ -106,7 +121,7 @@ def fsync(path:str|Path):
     finally:
         os.close(handle)
 
-# %% ../nbs/00_core.ipynb #cell-026
+# %% ../nbs/00_core.ipynb #cell-029
 @contextmanager
 def atomic_path(
     path:str|Path, # the final name; its directory is made if it is missing
@@ -124,13 +139,13 @@ def atomic_path(
     finally:
         temporary.unlink(missing_ok=True)
 
-# %% ../nbs/00_core.ipynb #cell-030
+# %% ../nbs/00_core.ipynb #cell-033
 def save_array(path:str|Path, array:np.ndarray):
     "Save an array as `.npy`, atomically. Object arrays raise `ValueError`."
     with atomic_path(path) as temporary:
         np.save(temporary, array, allow_pickle=False)
 
-# %% ../nbs/00_core.ipynb #cell-032
+# %% ../nbs/00_core.ipynb #cell-035
 def save_json(
     path:str|Path, # the file to write
     content:dict, # anything JSON can hold
@@ -141,7 +156,7 @@ def save_json(
     with atomic_path(path) as temporary:
         temporary.write_text(text + "\n", encoding="utf-8")
 
-# %% ../nbs/00_core.ipynb #cell-035
+# %% ../nbs/00_core.ipynb #cell-038
 _KIND_WORDS = {bool: "true or false", int: "a whole number", float: "a number", str: "text", list: "a list",
                dict: "an object"}
 
@@ -166,7 +181,7 @@ class Entry:
         limits = f" from {self.least:g} to {self.most:g}" if self.most < math.inf else f" of at least {self.least:g}"
         return _KIND_WORDS[self.kind] + limits
 
-# %% ../nbs/00_core.ipynb #cell-037
+# %% ../nbs/00_core.ipynb #cell-040
 def check_entries(
     path:str|Path, # of the file, for messages
     content:dict, # what it holds
@@ -187,7 +202,7 @@ def check_entries(
             items = value if isinstance(value, dict) else {str(number): item for number, item in enumerate(value)}
             check_entries(path, items, dict.fromkeys(items, entry.of), f"{name}.")
 
-# %% ../nbs/00_core.ipynb #cell-039
+# %% ../nbs/00_core.ipynb #cell-042
 _MAX_JSON = 2**26 # bytes; the largest file of ours has some thousand
 
 def load_json(
@@ -210,7 +225,7 @@ def load_json(
     check_entries(path, content, expected or {})
     return content
 
-# %% ../nbs/00_core.ipynb #cell-042
+# %% ../nbs/00_core.ipynb #cell-045
 SUMMARY = dict( # what summary.json of a run must be
     epochs=Entry(int, 0, needed=False), best_epoch=Entry(int, 0, needed=False), commit=Entry(str, needed=False),
     temperature=Entry(float, 1e-6, 1e6, needed=False), mlflow_run=Entry(str, needed=False, empty=True),
@@ -218,7 +233,7 @@ SUMMARY = dict( # what summary.json of a run must be
     delivered=Entry(bool, needed=False),
     **{f"valid_{name}": Entry(float, needed=False) for name in ("loss", "accuracy", "macro_f1", "rmse")})
 
-# %% ../nbs/00_core.ipynb #cell-045
+# %% ../nbs/00_core.ipynb #cell-048
 def check_database(
     path:str|Path, # an SQLite file; it may not exist yet
     own:set[str], # tables that are made first; while ours is being made it may have one of them only
@@ -237,14 +252,14 @@ def check_database(
         shown = printable(", ".join(sorted(tables)), 100)
         raise GalaxyError(f"{path} is no database of {kind}: it has the tables {shown}. Choose another place.")
 
-# %% ../nbs/00_core.ipynb #cell-048
+# %% ../nbs/00_core.ipynb #cell-051
 def preallocate(path:str|Path):
     "Reserve the disk space of a file with holes. Raises `OSError` when there is too little."
     if not hasattr(os, "posix_fallocate"): return # macOS and Windows cannot be asked
     with open(path, "r+b") as file:
         os.posix_fallocate(file.fileno(), 0, os.fstat(file.fileno()).st_size)
 
-# %% ../nbs/00_core.ipynb #cell-051
+# %% ../nbs/00_core.ipynb #cell-054
 @contextmanager
 def lock_path(
     path:str|Path, # the file or directory to be written
@@ -266,7 +281,7 @@ def lock_path(
         holder = note.read_text("utf-8", "replace") if note.is_file() else "another process"
         raise GalaxyError(f"{path} is being written by {holder}; wait for it, or choose another place.") from None
 
-# %% ../nbs/00_core.ipynb #cell-054
+# %% ../nbs/00_core.ipynb #cell-057
 _CHILD = """
 import os, pickle, sys
 out = os.dup(1)
@@ -302,7 +317,7 @@ def call_within(
     if is_right: return result
     raise result
 
-# %% ../nbs/00_core.ipynb #cell-057
+# %% ../nbs/00_core.ipynb #cell-060
 def random_generator(
     seed:int, # the user's seed
     *keys:int, # what the numbers are for: an image's row, an epoch
@@ -310,7 +325,7 @@ def random_generator(
     "A generator that depends on `seed` and `keys` only, not on what was drawn before."
     return np.random.default_rng([seed, *keys])
 
-# %% ../nbs/00_core.ipynb #cell-060
+# %% ../nbs/00_core.ipynb #cell-063
 def pick_device(
     name:str="auto", # "auto", or a torch device such as "cpu", "cuda:0", "mps"
 ): # a torch.device
@@ -325,7 +340,7 @@ def pick_device(
         reason = str(error).splitlines()[0]
         raise GalaxyError(f"device {name!r} cannot be used here ({reason}); give 'auto' or 'cpu'.") from None
 
-# %% ../nbs/00_core.ipynb #cell-063
+# %% ../nbs/00_core.ipynb #cell-066
 def _is_watched() -> bool:
     "Is there a terminal, or a page of Jupyter with a person in front?"
     if sys.stderr.isatty(): return True
@@ -333,7 +348,7 @@ def _is_watched() -> bool:
     # `_allow_stdin` is private, but there since ipykernel 4 (2015) and in 7; the public way to it would ask the person.
     return bool(getattr(getattr(shell, "kernel", None), "_allow_stdin", False))
 
-# %% ../nbs/00_core.ipynb #cell-065
+# %% ../nbs/00_core.ipynb #cell-068
 _PROGRESS_SECONDS = 15. # from one line to the next
 
 def _progress_line(label:str, count:int, total:int|None, unit:str, seconds:float) -> str:
@@ -342,7 +357,7 @@ def _progress_line(label:str, count:int, total:int|None, unit:str, seconds:float
     left = f", {(total - count)/rate:.0f} s left" if total and count < total else ""
     return f"{label}: {count}/{total or '?'} {unit}, {rate:.1f} {unit}/s{left}"
 
-# %% ../nbs/00_core.ipynb #cell-067
+# %% ../nbs/00_core.ipynb #cell-070
 def _with_lines(items:Iterable, total:int|None, label:str, unit:str) -> Iterator:
     "Go through items and print a line every `_PROGRESS_SECONDS`; none at all for what is over by then."
     start = shown = time.monotonic()
@@ -354,7 +369,7 @@ def _with_lines(items:Iterable, total:int|None, label:str, unit:str) -> Iterator
             print(_progress_line(label, count, total, unit, now - start), file=sys.stderr, flush=True)
             shown = now
 
-# %% ../nbs/00_core.ipynb #cell-068
+# %% ../nbs/00_core.ipynb #cell-071
 def progress(
     items:Iterable, # what to go through
     total:int|None=None, # how many there are; `len(items)` where that is known
@@ -371,7 +386,7 @@ def progress(
         from tqdm.auto import tqdm
     yield from tqdm(items, total=total, desc=label, unit=unit)
 
-# %% ../nbs/00_core.ipynb #cell-071
+# %% ../nbs/00_core.ipynb #cell-074
 def settings_from_dict(
     kind:type, # a dataclass
     entries:dict, # values of its fields; those that are missing keep their default
@@ -388,7 +403,7 @@ def settings_from_dict(
         raise GalaxyError(f"no setting {printable(repr(key), 60)}; {hint}")
     return kind(**entries)
 
-# %% ../nbs/00_core.ipynb #cell-073
+# %% ../nbs/00_core.ipynb #cell-076
 def settings_from_file(
     kind:type, # a dataclass
     path:str|Path, # a JSON file, such as config.json of a run

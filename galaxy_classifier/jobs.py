@@ -21,7 +21,7 @@ from fastcore.basics import patch
 from joblib import Parallel, delayed, parallel_config
 from joblib.externals.loky.process_executor import TerminatedWorkerError
 
-from .core import GalaxyError, atomic_path, lock_path, printable
+from .core import GalaxyError, atomic_path, import_extra, lock_path, printable
 
 try:
     import fcntl
@@ -283,9 +283,9 @@ def dask_cluster(scheduler:str|None) -> Iterator[None]: # tcp://host:port; None 
     if scheduler is None:
         yield
         return
-    from distributed import Client  # takes a second, and few need it
+    distributed = import_extra("distributed", "A Dask cluster", "cluster") # takes a second, and few need it
     try:
-        client = Client(scheduler, timeout=10)
+        client = distributed.Client(scheduler, timeout=10)
     except (OSError, ValueError) as error:
         raise GalaxyError(f"no Dask scheduler answers at {scheduler} ({error}); start one with `dask scheduler`, "
                           f"and workers with `dask worker {scheduler}`.") from None

@@ -21,14 +21,17 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-from astropy.io import fits
 from PIL import Image, UnidentifiedImageError
 from scipy.ndimage import label
 
-from ..core import GalaxyError, call_within, printable, reading_error
+from ..core import GalaxyError, call_within, import_extra, printable, reading_error
 from .flux import BAND_SCALES, PIXEL_SCALE, stretch
+
+if TYPE_CHECKING:
+    from astropy.io import fits
 
 # %% ../../nbs/01b_data.images.ipynb #cell-008
 # Version → where the list's address is, and the forms of the address, of the list's length and of one tag.
@@ -175,8 +178,9 @@ def read_rgb(
 _BLOCK = 2880 # bytes
 _MAX_HEADER = 1000 # blocks
 
-def _read_header(file:io.BufferedReader) -> fits.Header:
+def _read_header(file:io.BufferedReader) -> "fits.Header":
     "Read the header that begins here. Raises `ValueError` when it does not end."
+    fits = import_extra("astropy.io.fits", "FITS")
     blocks = []
     while not blocks or not any(blocks[-1][at:at + 8] == b"END     " for at in range(0, _BLOCK, 80)):
         blocks.append(file.read(_BLOCK))
@@ -184,7 +188,7 @@ def _read_header(file:io.BufferedReader) -> fits.Header:
     return fits.Header.fromstring(b"".join(blocks))
 
 # %% ../../nbs/01b_data.images.ipynb #cell-032
-def _data_bytes(header:fits.Header) -> int:
+def _data_bytes(header:"fits.Header") -> int:
     "Length of the data that a header promises. Raises `ValueError` for sizes that cannot be."
     count, bits = header.get("NAXIS"), header.get("BITPIX")
     is_count = type(count) is int and 0 <= count <= 9
@@ -198,14 +202,14 @@ def _data_bytes(header:fits.Header) -> int:
 # %% ../../nbs/01b_data.images.ipynb #cell-034
 _MAX_TILES = 2**20 # bytes; gzip makes a thousand times as much of them
 
-def _check_tiles(header:fits.Header):
+def _check_tiles(header:"fits.Header"):
     "Raises `ValueError` for a compressed image that may unpack to gigabytes, whatever size it claims."
     kind, packed = str(header.get("ZCMPTYPE", "")).upper(), header.get("PCOUNT", 0)
     if kind.startswith("GZIP") and packed > _MAX_TILES:
         raise ValueError(f"{packed:,} bytes of {kind} tiles are more than {_MAX_TILES:,}: unpack it with funpack")
 
 # %% ../../nbs/01b_data.images.ipynb #cell-036
-def _check_fits(file:io.BufferedIOBase) -> list[fits.Header]:
+def _check_fits(file:io.BufferedIOBase) -> list["fits.Header"]:
     "Walk through all headers before anything else trusts them. Raises `ValueError` where one is nonsense."
     whole, at, headers = file.seek(0, os.SEEK_END), 0, []
     file.seek(0)
@@ -226,7 +230,7 @@ _MAX_UNPACKED = 2**29 # bytes of a .fits.gz
 
 def open_fits(
     path:str|Path, # .fits, .fits.fz or .fits.gz
-) -> tuple[io.BufferedIOBase, list[fits.Header]]: # the file at its beginning, unpacked; its headers
+) -> tuple[io.BufferedIOBase, list["fits.Header"]]: # the file at its beginning, unpacked; its headers
     "Open a FITS file and check its headers. Raises `ValueError` where something is nonsense."
     with ExitStack() as stack:
         file = stack.enter_context(open(path, "rb"))
@@ -242,7 +246,7 @@ def open_fits(
 _NO_SCIENCE = re.compile(r"(.*[_. ])?(wht|weight|ivar|invvar|var|err|error|rms|dq|mask|ctx|n?exp|psf|sky|bkg)s?"
                          r"\d*([_. ].*)?", re.I)
 
-def _science_units(file:fits.HDUList) -> list:
+def _science_units(file:"fits.HDUList") -> list:
     "Units with an image that is not called weight, error or mask."
     units = [unit for unit in file if len(getattr(unit, "shape", ())) in (2, 3)]
     return [unit for unit in units if not _NO_SCIENCE.fullmatch(str(unit.name))]
@@ -272,7 +276,7 @@ def _say_once(message:str):
     print(message, file=sys.stderr)
 
 # %% ../../nbs/01b_data.images.ipynb #cell-047
-def _find_bands(path:str|Path, file:fits.HDUList) -> tuple[list, str]: # units, each with a band or a cube; bands
+def _find_bands(path:str|Path, file:"fits.HDUList") -> tuple[list, str]: # units, each with a band or a cube; bands
     "The units that hold the bands of a file. Raises `GalaxyError` when there are none."
     units = _science_units(file)
     cube = next((unit for unit in units if len(unit.shape) == 3 and 3 <= unit.shape[0] <= 8), None)
@@ -288,7 +292,7 @@ def _find_bands(path:str|Path, file:fits.HDUList) -> tuple[list, str]: # units, 
                       "one in each extension, or three files given as NAME_*.fits.")
 
 # %% ../../nbs/01b_data.images.ipynb #cell-049
-def _find_plane(path:str|Path, file:fits.HDUList) -> tuple[list, str]: # as `_find_bands`
+def _find_plane(path:str|Path, file:"fits.HDUList") -> tuple[list, str]: # as `_find_bands`
     "The unit with the only band of a file: `SCI` before others. Raises `GalaxyError` when there is none."
     planes = [unit for unit in _science_units(file) if len(unit.shape) == 2]
     planes.sort(key=lambda unit: str(unit.name) != "SCI")
@@ -319,7 +323,7 @@ def _fill_border(path:str|Path, flux:np.ndarray) -> bool: # (N,H,W), filled in p
 # %% ../../nbs/01b_data.images.ipynb #cell-055
 _LINEAR_WCS = re.compile(r"(CTYPE|CRVAL|CRPIX|CDELT|CROTA|CUNIT)[12]|(CD|PC)[12]_[12]|LONPOLE|LATPOLE")
 
-def _sky_axes(header:fits.Header) -> np.ndarray|None: # (2,2) degrees of east and north for a step right and up
+def _sky_axes(header:"fits.Header") -> np.ndarray|None: # (2,2) degrees of east and north for a step right and up
     "How the sky lies on the pixels; None when the header does not say."
     from astropy.wcs import WCS  # takes a while, and JPEG files need none
     linear = {key: header[key] for key in header if _LINEAR_WCS.fullmatch(key)}
@@ -328,7 +332,7 @@ def _sky_axes(header:fits.Header) -> np.ndarray|None: # (2,2) degrees of east an
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            wcs = WCS(fits.Header(linear), fix=False) # which would make up a step where it is 0
+            wcs = WCS(type(header)(linear), fix=False) # which would make up a step where it is 0
             wcs.wcs.set()
             axes = wcs.pixel_scale_matrix[[wcs.wcs.lng, wcs.wcs.lat]] if wcs.has_celestial else np.zeros((2, 2))
             return axes if np.isfinite(axes).all() and abs(np.linalg.det(axes)) > 0 else None
@@ -373,6 +377,7 @@ def _take_flux(path:str|Path, units:list, bands:str) -> _Flux:
 # %% ../../nbs/01b_data.images.ipynb #cell-061
 def _read_flux(path:str|Path, find=_find_bands) -> _Flux: # find: which units hold the bands
     "Read the flux of a file. Raises `GalaxyError` naming what is wrong with it."
+    fits = import_extra("astropy.io.fits", "FITS")
     try:
         opened, _ = open_fits(path)
         with opened, warnings.catch_warnings(), np.errstate(all="ignore"):

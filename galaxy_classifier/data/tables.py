@@ -13,15 +13,18 @@ import warnings
 from collections import Counter
 from itertools import chain
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
-import pyarrow.parquet as pq
 
-from ..core import GalaxyError, printable, reading_error
+from ..core import GalaxyError, import_extra, printable, reading_error
 from .images import FITS_SUFFIXES, find_band_files, open_fits
 from .splits import check_coordinates
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
 
 # %% ../../nbs/01j_data.tables.ipynb #cell-006
 _MAX_COLUMNS = 10_000
@@ -41,7 +44,7 @@ def read_csv_text(path:str|Path) -> pd.DataFrame: # text; NaN where a cell is em
 _CELLS_PER_BYTE = 64 # of a table with a path or a position in each row; more are the same cell again and again
 _UNPACKED_PER_BYTE, _SMALL_TABLE = 1000, 2**26
 
-def _check_parquet(notes:pq.FileMetaData, size:int, leave_out:str=""): # size of the file in bytes
+def _check_parquet(notes:"pq.FileMetaData", size:int, leave_out:str=""): # size of the file in bytes
     "Raises `ValueError` for a table that claims far more than its file can hold, or takes it from elsewhere."
     columns = [notes.row_group(group).column(number) for group in range(notes.num_row_groups)
                for number in range(notes.num_columns)]
@@ -58,7 +61,7 @@ def _check_parquet(notes:pq.FileMetaData, size:int, leave_out:str=""): # size of
 # %% ../../nbs/01j_data.tables.ipynb #cell-012
 _YAML = b"table_meta_yaml" # where astropy keeps what Parquet has no place for
 
-def _yaml_notes(schema:pa.Schema) -> dict[str, dict]: # column → unit, description
+def _yaml_notes(schema:"pa.Schema") -> dict[str, dict]: # column → unit, description
     "What astropy has noted about the columns of a Parquet file."
     text = (schema.metadata or {}).get(_YAML, b"").decode()
     if not text: return {}
@@ -76,11 +79,12 @@ def _apply_masks(table:pd.DataFrame) -> pd.DataFrame:
     return table
 
 # %% ../../nbs/01j_data.tables.ipynb #cell-015
-_WHOLE = {pa.int8(): "Int8", pa.int16(): "Int16", pa.int32(): "Int32", pa.int64(): "Int64", pa.uint8(): "UInt8",
-          pa.uint16(): "UInt16", pa.uint32(): "UInt32", pa.uint64(): "UInt64", pa.bool_(): "boolean"}
+_WHOLE = dict(int8="Int8", int16="Int16", int32="Int32", int64="Int64", uint8="UInt8", uint16="UInt16", uint32="UInt32",
+              uint64="UInt64", bool="boolean") # name in Arrow → in pandas
 
 def _read_parquet(path:Path, leave_out:str="") -> pd.DataFrame: # without that column, which may hold lists
     "Read Parquet; whole numbers stay whole beside empty cells. Raises `ValueError` for a table that cannot be."
+    from pyarrow import parquet as pq
     notes = pq.read_metadata(path)
     _check_parquet(notes, path.stat().st_size, leave_out)
     texts = [column.name for column in notes.schema if column.physical_type == "BYTE_ARRAY"]
@@ -88,7 +92,7 @@ def _read_parquet(path:Path, leave_out:str="") -> pd.DataFrame: # without that c
         names = [name for name in file.schema_arrow.names if name != leave_out]
         described, table = _yaml_notes(file.schema_arrow), file.read(names)
     kinds = {kind: pd.api.types.pandas_dtype(name) for kind, name in _WHOLE.items()}
-    table = table.to_pandas(types_mapper=kinds.get, ignore_metadata=True)
+    table = table.to_pandas(types_mapper=lambda kind: kinds.get(str(kind)), ignore_metadata=True)
     text = [name for name, kind in table.dtypes.items() if isinstance(kind, pd.CategoricalDtype)]
     table = table.astype(dict.fromkeys(text, object))
     if described: table = _apply_masks(table)
@@ -203,10 +207,18 @@ def table_format(path:str|Path) -> str: # csv, parquet, ascii.ecsv, votable or f
     "The format that a name stands for."
     return next((form for suffix, form in _FORMATS.items() if str(path).lower().endswith(suffix)), "")
 
+_NAMES = {"ascii.ecsv": "ECSV", "fits": "FITS", "votable": "VOTable", "parquet": "Parquet"}
+
+def check_format(form:str):
+    "Raises `ModuleNotFoundError` where a package is missing that a format needs."
+    if form == "parquet": import_extra("pyarrow", _NAMES[form])
+    if form in _NAMES: import_extra("astropy", _NAMES[form])
+
 # %% ../../nbs/01j_data.tables.ipynb #cell-031
 def is_table(path:str|Path) -> bool:
     "Does a name stand for a table? A FITS file does when it holds a table and no image."
     if table_format(path) != "fits": return bool(table_format(path))
+    check_format("fits")
     try: opened, headers = open_fits(path)
     except Exception: return False # what is wrong will be said when it is read
     opened.close()
@@ -223,6 +235,7 @@ def read_table(
     if isinstance(source, pd.DataFrame): return source
     if hasattr(source, "colnames"): return from_astropy("the table", source)
     path, form = Path(source), table_format(source)
+    check_format(form)
     try:
         if form in ("", "csv"):
             table = read_csv_text(path)
@@ -295,10 +308,12 @@ _HOURS = "h", "hr", "hour" # of time; of a right ascension, hours of angle
 
 def _degrees_in(name:str|Path, column:str, unit:str) -> float:
     "How many degrees a unit has. Raises `GalaxyError` when it is no angle."
-    from astropy import units
     word = unit.strip().strip('"').replace(":", "").casefold()
+    known = _UNITS.get(word, unit.strip())
+    if known == "deg": return 1.
     if column == "ra" and word in _HOURS: return 15.
-    try: return float(units.Unit(_UNITS.get(word, unit.strip())).to("deg"))
+    units = import_extra("astropy.units", f"The unit {unit}")
+    try: return float(units.Unit(known).to("deg"))
     except (ValueError, TypeError):
         raise GalaxyError(f"{name}: {column} has the unit {unit!r}. Give an angle, such as deg or hourangle.") from None
 
@@ -534,6 +549,8 @@ def parquet_notes(table:pd.DataFrame) -> dict[bytes, bytes]: # for the schema of
 # %% ../../nbs/01j_data.tables.ipynb #cell-077
 def _write_parquet(path:Path, table:pd.DataFrame):
     "Write Parquet."
+    import pyarrow as pa
+    from pyarrow import parquet as pq
     rows = pa.Table.from_pandas(table, preserve_index=False)
     pq.write_table(rows.replace_schema_metadata({**rows.schema.metadata, **parquet_notes(table)}), path)
 
@@ -545,6 +562,7 @@ def write_table(
 ):
     "Write a table with its units, descriptions and provenance, as far as the format has room for them."
     form = form or table_format(path)
+    check_format(form)
     if form == "csv": return with_text(table).to_csv(path, index=False)
     writers = {"fits": _write_fits, "votable": _write_votable, "ascii.ecsv": _write_ecsv, "parquet": _write_parquet}
     if form not in writers: raise GalaxyError(f"{path} given. Give a name that ends in {', '.join(_FORMATS)}.")

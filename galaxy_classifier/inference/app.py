@@ -15,7 +15,6 @@ from threading import BoundedSemaphore
 
 import numpy as np
 from flask import Flask, Response, request
-from matplotlib import colormaps
 from waitress.channel import HTTPChannel
 from waitress.server import TcpWSGIServer
 from waitress.task import ErrorTask
@@ -56,10 +55,14 @@ def _enlarge(tiles: np.ndarray, side: int) -> np.ndarray: # (side,side,3) uint8
     edge = round(side/(GRID + 1)/2)
     return resize_image(wide, side + 2*edge)[edge:side + edge, edge:side + edge]
 
+_INFERNO = ((0, 0, 4), (33, 12, 74), (87, 16, 110), (138, 34, 106), (188, 55, 84), (228, 90, 49), (249, 142, 9),
+            (249, 203, 53), (252, 255, 164)) # nine colours of that map
+
 def _overlay(image: np.ndarray, loss: np.ndarray) -> np.ndarray: # (H,H,3) uint8
     "The image in grey, with an occlusion map in colours over it."
-    colours = colormaps["inferno"](np.clip(loss, 0, None)/max(loss.max(), 1e-6))[..., :3]
-    heat = _enlarge((255*colours).astype(np.uint8), len(image))
+    levels, places = np.clip(loss, 0, None)/max(loss.max(), 1e-6), np.linspace(0, 1, len(_INFERNO))
+    colours = np.stack([np.interp(levels, places, band) for band in zip(*_INFERNO, strict=True)], -1)
+    heat = _enlarge(colours.astype(np.uint8), len(image))
     return (.45*image.mean(2, keepdims=True) + .55*heat).astype(np.uint8)
 
 # %% ../../nbs/07e_inference.app.ipynb #cell-017
@@ -73,7 +76,8 @@ def _read_upload(name: str, content: bytes) -> np.ndarray: # (H,H,3) uint8
         file = Path(folder)/f"upload{suffix}"
         file.write_bytes(content)
         try: return read_image(file, None)
-        except GalaxyError as error: raise GalaxyError(str(error).replace(str(file), name)) from None
+        except (GalaxyError, ModuleNotFoundError) as error: # astropy, for FITS
+            raise GalaxyError(str(error).replace(str(file), name)) from None
 
 # %% ../../nbs/07e_inference.app.ipynb #cell-020
 def _explain(classifier: Classifier, image: np.ndarray) -> dict:

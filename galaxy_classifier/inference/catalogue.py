@@ -18,11 +18,10 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
-import pyarrow.parquet as pq
 from fastcore.basics import patch
 from joblib import cpu_count
 from PIL import Image
@@ -32,7 +31,9 @@ from ..data.cutouts import CutoutService
 from ..data.images import find_band_files, report_resized
 from ..data.store import Store, write_csv
 from galaxy_classifier.data.tables import (
+    check_format,
     parquet_notes,
+    read_csv_text,
     read_table,
     table_format,
     with_text,
@@ -51,16 +52,26 @@ from .inputs import ImageList, list_images
 from ..jobs import Ledger, check_output_file, file_version, files_state, run_chunks
 from ..model.probabilities import Prior
 
+if TYPE_CHECKING:
+    import pyarrow as pa
+
 # %% ../../nbs/07d_inference.catalogue.ipynb #cell-009
 def _write_piece(path: Path, table: pd.DataFrame, note: dict) -> None:
     "Write a table and a note (anything JSON holds) in one step."
-    rows = pa.Table.from_pandas(table, preserve_index=False)
-    rows = rows.replace_schema_metadata({**rows.schema.metadata, b"note": json.dumps(note).encode()})
-    with atomic_path(path) as temporary: pq.write_table(rows, temporary)
+    columns = [np.stack(table[name]) if name == "embedding" else table[name].to_numpy() for name in table]
+    columns = [values if values.dtype.kind in "iuf" else values.astype(str) for values in columns]
+    with atomic_path(path) as temporary:
+        np.savez(temporary, *columns, names=np.array(list(table), str), note=json.dumps(note))
 
 def _read_note(path: Path) -> dict:
     "The note of a piece; the rows are not read."
-    return json.loads(pq.read_schema(path).metadata[b"note"])
+    with np.load(path, allow_pickle=False) as piece: return json.loads(str(piece["note"]))
+
+def _read_piece(path: Path) -> pd.DataFrame:
+    "The table of a piece."
+    with np.load(path, allow_pickle=False) as piece:
+        columns = {str(name): piece[f"arr_{number}"] for number, name in enumerate(piece["names"])}
+    return pd.DataFrame({name: list(cells) if cells.ndim > 1 else cells for name, cells in columns.items()})
 
 # %% ../../nbs/07d_inference.catalogue.ipynb #cell-012
 @dataclass(frozen=True)
@@ -112,7 +123,7 @@ def _store_version(path: Path) -> list:
 # %% ../../nbs/07d_inference.catalogue.ipynb #cell-018
 def _piece_path(folder: Path, start: int) -> Path:
     "Where the piece that begins at a row lies."
-    return folder/f"{start:012d}.parquet"
+    return folder/f"{start:012d}.npz"
 
 def predict_rows(
     folder:Path, # of the unfinished work: the list and the pieces
@@ -186,7 +197,7 @@ def _begin(self: PredictionJob, images: object, cutouts: Path, service: CutoutSe
         raise
     prior = [self.prior.name, *self.prior.weights.tolist()]
     plan = dict(model=self.classifier.notes["digest"], images=_list_version(listed, self.place),
-                skip_bad=self.skip_bad, prior=prior, embeddings=self.embeddings)
+                skip_bad=self.skip_bad, prior=prior, embeddings=self.embeddings, pieces="npz")
     self.ledger = Ledger(self.folder/"ledger.jsonl", plan)
     if self.ledger.begun:
         for path in fresh.iterdir(): path.replace(self.folder/path.name) # the same files, which may have been moved
@@ -273,9 +284,10 @@ def _beside(columns: pd.DataFrame, table: pd.DataFrame) -> pd.DataFrame:
 @patch
 def _columns(self: PredictionJob) -> pd.DataFrame|None:
     "The columns of the input that are kept, as the format of the output takes them."
-    path = self.folder/"columns.parquet"
-    if not path.is_file(): return None
-    kept = pd.read_parquet(path)
+    text, typed = self.folder/"columns.csv", self.folder/"columns.parquet"
+    if not text.is_file() and not typed.is_file(): return None
+    kept = read_csv_text(text) if text.is_file() else pd.read_parquet(typed)
+    kept.attrs["is_text"] = text.is_file()
     return (with_text if table_format(self.output) == "csv" else with_types)(kept)
 
 @patch
@@ -291,7 +303,7 @@ def _tables(self: PredictionJob) -> Iterator[pd.DataFrame]:
     "Tables of the pieces, in order, beside the columns that are kept."
     columns = self._columns()
     for start, stop in sorted(self.ledger.results):
-        table = pd.read_parquet(_piece_path(self.folder, start))
+        table = _read_piece(_piece_path(self.folder, start))
         if not len(table): continue
         if columns is not None:
             present = np.isin(self.list.names(start, stop), table["id"])
@@ -310,8 +322,9 @@ def _write_csv(path: Path, tables: Iterator[pd.DataFrame]) -> None:
         write_csv(path, table, mode="a" if number else "w", header=not number, float_format="%.6f")
 
 # %% ../../nbs/07d_inference.catalogue.ipynb #cell-042
-def _to_arrow(table: pd.DataFrame) -> pa.Table:
+def _to_arrow(table: pd.DataFrame) -> "pa.Table":
     "A table for Parquet, where all embeddings have one length; its attributes travel with it."
+    import pyarrow as pa
     if "embedding" not in table: return pa.Table.from_pandas(table, preserve_index=False)
     embeddings = np.stack(table["embedding"])
     column = pa.FixedSizeListArray.from_arrays(embeddings.ravel(), embeddings.shape[1])
@@ -320,6 +333,7 @@ def _to_arrow(table: pd.DataFrame) -> pa.Table:
 
 def _write_parquet(path: Path, tables: Iterator[pd.DataFrame]) -> None:
     "Join tables into a Parquet file, a row group for each."
+    from pyarrow import parquet as pq
     writer = None
     for table in tables:
         rows = _to_arrow(table)
@@ -388,6 +402,7 @@ def _check_output(output: Path, workers: int, force: bool) -> None:
     if output.is_file() and not force:
         raise GalaxyError(f"{output} exists already. Give `force=True` to replace it, or another `output`.")
     if workers < 1: raise GalaxyError(f"workers {workers} given. Give 1 or more.")
+    check_format(table_format(output))
     check_output_file(output)
 
 def _check_embeddings(output: Path) -> None:

@@ -14,8 +14,6 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import pyarrow.compute as pc
-import pyarrow.parquet as pq
 from PIL import Image
 from scipy.spatial import KDTree
 
@@ -50,6 +48,8 @@ def _read_table(path: Path) -> pd.DataFrame:
 # %% ../../nbs/07f_inference.find.ipynb #cell-013
 def _parquet_embeddings(path: Path) -> tuple[np.ndarray, str|None]:
     "Embeddings (N,D) of a Parquet file, and the digest of their model. Raises `GalaxyError` when some are missing."
+    from pyarrow import compute as pc
+    from pyarrow import parquet as pq
     try:
         schema = pq.read_schema(path)
         column = pq.read_table(path, columns=["embedding"])["embedding"]

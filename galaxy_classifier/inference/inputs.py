@@ -17,7 +17,7 @@ import pandas as pd
 from fastcore.basics import patch
 from PIL import Image
 
-from ..core import Entry, GalaxyError, atomic_path, load_json, progress, save_json
+from ..core import Entry, GalaxyError, atomic_path, import_extra, load_json, progress, save_json
 from ..data.cutouts import CutoutService, fetch_cutouts
 from galaxy_classifier.data.images import (
     IMAGE_SUFFIXES,
@@ -115,7 +115,7 @@ def _finish_list(folder: Path, kind: str, source: str, count: int, step: int = 1
     if not count: raise GalaxyError(f"no images in {source}. Give files that end in {', '.join(IMAGE_SUFFIXES)}.")
     status = Path(source).stat() if kind == "hdf5" else None
     digest = [kind, source, count, *([status.st_size, status.st_mtime_ns] if status else [])]
-    for path in sorted([*folder.glob("*.txt"), *folder.glob("*.parquet")]):
+    for path in sorted([*folder.glob("*.txt"), *folder.glob("columns.*")]):
         with open(path, "rb") as file:
             digest.append(hashlib.file_digest(file, "sha256").hexdigest())
     save_json(folder/"images.json", dict(kind=kind, source=source, count=count, step=step, digest=digest))
@@ -210,7 +210,9 @@ def _load_table(source: str|Path|pd.DataFrame) -> tuple[str, pd.DataFrame, Path]
 def _keep_columns(folder: Path, source: object, rows: pd.Index) -> None:
     "Write down the columns of a table, as they are, for some of its rows."
     table = read_table(source).reset_index(drop=True).loc[rows].reset_index(drop=True)
-    table.attrs = {key: table.attrs[key] for key in ("columns", "meta", "is_text") if key in table.attrs}
+    if table.attrs.get("is_text"): return table.to_csv(folder/"columns.csv", index=False)
+    import_extra("pyarrow", "keep_columns")
+    table.attrs = {key: table.attrs[key] for key in ("columns", "meta") if key in table.attrs}
     words = [name for name in table if table[name].dtype.kind not in "iufbcM"]
     table.astype(dict.fromkeys(words, "string")).to_parquet(folder/"columns.parquet")
 

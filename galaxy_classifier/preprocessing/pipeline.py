@@ -10,6 +10,7 @@ import os
 import shutil
 import sys
 from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -115,7 +116,8 @@ def _conclude(self:PreprocessingPass) -> dict:
     entry = self.folder/"entry.json"
     if not entry.is_file(): # else a kill came while the results were published
         masked = float(open_array(self.folder/"masked.npy").mean(dtype=np.float64)) if len(self.store) else 0.
-        _plot_most_changed(self.store, self.folder).savefig(self.folder/"preprocessing.png", dpi=110)
+        if find_spec("matplotlib"): # which comes with the extra train
+            _plot_most_changed(self.store, self.folder).savefig(self.folder/"preprocessing.png", dpi=110)
         for path in self.folder.glob("*.npy"):
             with open(path, "rb") as file: os.fsync(file.fileno())
         save_json(entry, dict(version=_VERSION, parameters=self.parameters.to_dict(), masked_share=masked))
@@ -174,6 +176,6 @@ def galaxy_preprocess(
     store = Store(store)
     preprocess_store(store, parameters, workers, chunk, overwrite, scheduler)
     masked = store.manifest["preprocessing"]["masked_share"]
+    shown = f"; the most changed are shown in {store.path/'preprocessing.png'}" if find_spec("matplotlib") else ""
     print(f"{store.path}: {len(store)} images cleaned, {masked:.2%} of the pixels replaced, "
-          f"median asymmetry {np.median(store.asymmetries):.2f}; "
-          f"the most changed are shown in {store.path/'preprocessing.png'}")
+          f"median asymmetry {np.median(store.asymmetries):.2f}{shown}")
