@@ -306,7 +306,9 @@ def _tables(self: PredictionJob) -> Iterator[pd.DataFrame]:
         table = _read_piece(_piece_path(self.folder, start))
         if not len(table): continue
         if columns is not None:
-            present = np.isin(self.list.names(start, stop), table["id"])
+            names = self.list.names(start, stop)
+            if _named_by_path(self.list): names = [self.place.name_of(name) for name in names]
+            present = np.isin(names, table["id"])
             table = _beside(columns.iloc[start:stop][present], table)
         notes = columns.attrs if columns is not None else {}
         table.attrs = dict(columns={**notes.get("columns", {}), **_describe(table)},
