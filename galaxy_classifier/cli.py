@@ -50,7 +50,8 @@ def _option(kind:type, default:object) -> dict:
     if get_origin(kind) in (Union, UnionType): kind = next(part for part in get_args(kind) if part is not NoneType)
     if kind is bool: return dict(action=argparse.BooleanOptionalAction if default else "store_true")
     if get_origin(kind) is Literal: return dict(choices=get_args(kind))
-    if get_origin(kind) is list: return dict(nargs="*", type=_PARSERS.get(get_args(kind)[0], get_args(kind)[0]))
+    if get_origin(kind) is list:
+        return dict(nargs="*", action="extend", type=_PARSERS.get(get_args(kind)[0], get_args(kind)[0]))
     return dict(type=_PARSERS.get(kind, kind))
 
 # %% ../nbs/09_cli.ipynb #cell-010
@@ -63,13 +64,14 @@ def _help(text:str|None, default:object) -> str:
 # %% ../nbs/09_cli.ipynb #cell-013
 def _add_parameter(parser:argparse.ArgumentParser, parameter:Parameter, kind:type, text:str|None):
     "Give a parser the option, or the positional argument, of a parameter."
-    how = _option(kind, parameter.default) | dict(help=_help(text, parameter.default))
+    default = [] if parameter.default == () else parameter.default # to be extended
+    how = _option(kind, default) | dict(help=_help(text, parameter.default))
     if parameter.default is Parameter.empty:
         parser.add_argument(parameter.name, **how)
     elif parameter.kind is Parameter.POSITIONAL_ONLY:
-        parser.add_argument(parameter.name, default=parameter.default, **{"nargs": "?", **how})
+        parser.add_argument(parameter.name, default=default, **{"nargs": "?", **how})
     else:
-        parser.add_argument("--" + parameter.name.replace("_", "-"), default=parameter.default, **how)
+        parser.add_argument("--" + parameter.name.replace("_", "-"), default=default, **how)
 
 # %% ../nbs/09_cli.ipynb #cell-016
 def _field_option(field:Field) -> dict:

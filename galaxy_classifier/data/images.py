@@ -466,6 +466,14 @@ def resize_image(
 # %% ../../nbs/01b_data.images.ipynb #cell-080
 _FIELD = 256 # pixels of PIXEL_SCALE: what an image of Galaxy10 shows
 
+def parse_scale(text:str|float|None) -> float|str|None: # arcsec/pixel, "wcs", or None
+    "The scale that somebody has written. Raises `GalaxyError` for one that cannot be."
+    if text is None: return None
+    try: scale = "wcs" if str(text).lower() == "wcs" else float(text)
+    except ValueError: scale = 0.
+    if scale == "wcs" or 0 < scale < 60: return scale
+    raise GalaxyError(f"pixel scale {text} given. Give arcseconds in a pixel, such as 0.4, or wcs for FITS.")
+
 def to_scale(
     image:np.ndarray, # (H,W,3) uint8
     pixel_scale:float, # arcsec/pixel

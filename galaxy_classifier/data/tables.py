@@ -527,7 +527,9 @@ def _write_votable(path:Path, table:pd.DataFrame):
         warnings.simplefilter("ignore") # names with spaces get an ID without
         made = from_table(to_astropy(table, "votable"))
         infos = made.resources[0].infos
-        for key, value in table.attrs.get("meta", {}).items(): infos.append(tree.Info(name=str(key), value=str(value)))
+        for key, value in table.attrs.get("meta", {}).items():
+            infos.append(tree.Info(name=str(key), value=str(value)))
+            del infos[-1].ID # a column may be called so, and each ID is there once
         made.to_xml(str(path), tabledata_format="binary2")
 
 # %% ../../nbs/01j_data.tables.ipynb #cell-074

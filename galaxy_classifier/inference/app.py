@@ -68,8 +68,9 @@ def _overlay(image: np.ndarray, loss: np.ndarray) -> np.ndarray: # (H,H,3) uint8
 # %% ../../nbs/07e_inference.app.ipynb #cell-017
 def _read_upload(name: str, content: bytes) -> np.ndarray: # (H,H,3) uint8
     "The image of an upload; only the ending of its name counts. Raises `GalaxyError` for what is no image."
-    name, suffix = Path(name).name, Path(name).suffix.lower()
-    if suffix not in IMAGE_SUFFIXES:
+    name = Path(name).name
+    suffix = max((each for each in IMAGE_SUFFIXES if name.lower().endswith(each)), key=len, default="")
+    if not suffix:
         raise GalaxyError(f"{name or 'a file without a name'} is no image. "
                           f"Give one that ends in {', '.join(IMAGE_SUFFIXES)}.")
     with tempfile.TemporaryDirectory() as folder:
@@ -174,7 +175,8 @@ def _page() -> str:
             f'<link rel="icon" href="data:,"><title>What galaxy is this?</title><style>{_STYLE}</style>')
     script = f"const FLAGS = {json.dumps(FLAGS)};{_SCRIPT}"
     page = f'<!doctype html>\n<html lang="en"><head>{head}</head><body>{_BODY}<script>{script}</script></body></html>\n'
-    return page.replace("ACCEPTED", ",".join(IMAGE_SUFFIXES)).replace("LIMIT", str(LIMIT))
+    accepted = *IMAGE_SUFFIXES, ".gz", ".fz" # some browsers look at the last ending only
+    return page.replace("ACCEPTED", ",".join(accepted)).replace("LIMIT", str(LIMIT))
 
 # %% ../../nbs/07e_inference.app.ipynb #cell-029
 _POLICY = ("default-src 'none'; connect-src 'self'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; "

@@ -24,6 +24,7 @@ from galaxy_classifier.data.images import (
     find_band_files,
     find_images,
     is_image_name,
+    parse_scale,
     read_image,
     to_scale,
 )
@@ -293,11 +294,8 @@ def _list_any(
 # %% ../../nbs/07b_inference.inputs.ipynb #cell-058
 def _set_scale(listed: ImageList, pixel_scale: str|float|None) -> ImageList:
     "Note the pixel scale of the images of a list. Raises `GalaxyError` for one that cannot be."
-    if pixel_scale is None: return listed
-    try: scale = "wcs" if str(pixel_scale).lower() == "wcs" else float(pixel_scale)
-    except ValueError: scale = 0.
-    if scale != "wcs" and not 0 < scale < 60:
-        raise GalaxyError(f"pixel scale {pixel_scale} given. Give arcseconds in a pixel, such as 0.4, or wcs for FITS.")
+    scale = parse_scale(pixel_scale)
+    if scale is None: return listed
     if scale == "wcs" and listed.kind != "files":
         raise GalaxyError(f"{listed.source} has no WCS. Give the pixel scale in arcseconds.")
     notes = load_json(listed.folder/"images.json")
