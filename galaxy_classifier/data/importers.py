@@ -29,6 +29,7 @@ from .download import GALAXY10, download_file
 from galaxy_classifier.data.images import (
     IMAGE_SUFFIXES,
     find_images,
+    parse_scale,
     read_image,
     report_others,
     report_resized,
@@ -361,17 +362,19 @@ def import_images(
     skip_bad:bool=False, # leave out files that cannot be read, instead of stopping
     overwrite:bool=False, # replace a store that is there?
     images:str|Path|None=None, # folder that a table's paths start from, or where cutouts go
-    service:CutoutService=LEGACY_SURVEYS, # where a table without paths gets its images
+    service:CutoutService|str=LEGACY_SURVEYS, # where a table without paths gets its images, or a data release
     votes:Sequence[str]=(), # columns of a table with votes, see `read_votes`; such a table needs no labels
+    pixel_scale:float|str|None=None, # arcsec/pixel, or "wcs" for that of FITS: bring images to those of Galaxy10
     **split, # seed, radius, test_conflicts: see `save_splits`
 ) -> Store:
     "Read labelled images, or images with votes, into a store and split it 60 : 20 : 20."
-    source = Path(source)
+    source, scale = Path(source), parse_scale(pixel_scale)
+    service = CutoutService(layer=service) if isinstance(service, str) else service
     check_replaceable(store) # before anything is fetched
     table, base = _labelled_images(source, images, service, skip_bad, bool(votes))
     votes = read_votes(source, table, votes) if votes else None
     origin = dict(kind="folder" if source.is_dir() else "table", name=source.name)
-    def read(path): return read_image(base/path, None)
+    def read(path): return read_image(base/path, None, scale)
     return import_labelled(store, table, read, origin, size, skip_bad, overwrite, votes, **split)
 
 # %% ../../nbs/01h_data.importers.ipynb #cell-063
@@ -561,7 +564,7 @@ def _simulate(store:Path, count:int, size:int, seed:int=0, workers:int=2, overwr
     return simulate_store(store, count, size=size, seed=seed, workers=workers, overwrite=overwrite,
                           magnification=magnification)
 
-def _split_again(store:Path, **split) -> Store:
+def _resplit(store:Path, **split) -> Store:
     "Split an existing store anew."
     made = Store(store)
     save_splits(made, **split)
@@ -578,13 +581,13 @@ _SOURCES = { # parameter of `galaxy_data` → the function that makes the store,
                                           **given.split),
     "simulate": lambda given: _simulate(given.store, given.simulate, given.size, given.seed, given.workers,
                                         given.overwrite, given.magnification),
-    "split_only": lambda given: _split_again(given.store, **given.split),
+    "split_only": lambda given: _resplit(given.store, **given.split),
 }
 
 def _import_single(source:Path, given:SimpleNamespace) -> Store:
     "Import a folder or a table, see `import_images`."
-    return import_images(source, given.store, given.size, given.skip_bad, given.overwrite, given.images, given.service,
-                         given.votes, **given.split)
+    return import_images(source, given.store, given.size, given.skip_bad, given.overwrite, given.images, given.layer,
+                         given.votes, given.pixel_scale, **given.split)
 
 # %% ../../nbs/01h_data.importers.ipynb #cell-093
 def _shown(name:str) -> str:
@@ -592,11 +595,15 @@ def _shown(name:str) -> str:
     return "galaxy10" if name == "published" else f"`{name}`"
 
 def _only_source(given:dict) -> str: # parameters of `galaxy_data`
-    "The parameter that names the source. Raises `GalaxyError` for none, more than one, or one without votes."
+    "The parameter that names the source. Raises `GalaxyError` for none, more than one, or options of others."
     known = [*_SOURCES, "overlap"]
     found = [name for name in known if given.get(name) is not None and given[name] is not False]
     if given["votes"] and found != ["table"]:
         raise GalaxyError("Votes are columns of a table. Give `table` with `votes`.")
+    if given["classes"] and not set(found) & {"published", "hdf5", "arrays"}:
+        raise GalaxyError("Classes are named for numbers. Give `hdf5` or `arrays` with `classes`.")
+    if given["pixel_scale"] is not None and not set(found) & {"folder", "table"}:
+        raise GalaxyError("A pixel scale is one of image files. Give `folder` or `table` with `pixel_scale`.")
     if len(found) == 1: return found[0]
     raise GalaxyError(f"{len(found)} sources given ({', '.join(map(_shown, found)) or 'none'}); "
                       f"expected one of {', '.join(map(_shown, known))}.")
@@ -618,6 +625,7 @@ def galaxy_data(
     simulate:int|None=None, # source: this many simulated galaxies
     magnification:float=1., # how many times larger than those of Galaxy10 the simulated galaxies are
     size:int=256, # side of the images in pixels, for --folder, --table and --simulate
+    pixel_scale:str=None, # arcsec/pixel of --folder or --table, or wcs for that of FITS: bring them to 0.262
     classes:list[str]=(), # for --hdf5 and --arrays, if not Galaxy10's: a,b,c; or words "a" "b" "c"; or a file of lines
     seed:int=0, # of the split and of the simulation
     radius:float=SHARED_SKY, # arcseconds; images with closer centres stay on one side of the split
@@ -633,6 +641,6 @@ def galaxy_data(
     _check_arguments(published, overlap, seed, workers, size, radius)
     source = _only_source({**vars(given), "overlap": overlap or None})
     if source == "overlap": return print(find_overlap(*overlap, radius).round(3).to_csv(index=False), end="")
-    given.classes, given.service = _class_names(classes), CutoutService(layer=layer)
+    given.classes = _class_names(classes)
     given.split = dict(seed=seed, radius=radius, test_conflicts=test_conflicts)
     print(describe_store(_SOURCES[source](given)))

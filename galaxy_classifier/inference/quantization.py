@@ -117,7 +117,7 @@ def galaxy_quantize(
     force:bool=False, # replace an output that is there
 ):
     "Write a model with convolutions of eight bits, which is faster and nearly as good, and say what it changes."
-    if output.is_file() and not force: raise GalaxyError(f"{output} exists already. Give --force to replace it.")
+    if output.is_file() and not force: raise GalaxyError(f"{output} exists already. Give `force` to replace it.")
     check_output_file(output)
     classifier = load(model)
     prepared, measurements = _prepare_some(classifier, images, COUNT + OTHERS)
