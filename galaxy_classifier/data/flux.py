@@ -19,7 +19,7 @@ _SOFTENING, _OFFSET = 20., .03 # Q and m of the stretch
 
 # %% ../../nbs/01a_data.flux.ipynb #cell-010
 def band_scales(bands:str) -> np.ndarray: # (3,1,1) float32
-    "The scale of each band, one letter a band. Raises `GalaxyError` for bands without one."
+    "Scale of each band, one letter a band. Raises `GalaxyError` for bands without a scale."
     if len(bands) != 3 or set(bands) - set(BAND_SCALES):
         raise GalaxyError(f"the bands {bands!r} given; expected three of {', '.join(BAND_SCALES)}.")
     return np.array([BAND_SCALES[band] for band in bands], np.float32)[:, None, None]
@@ -29,7 +29,7 @@ def stretch(
     cube:np.ndarray, # (3,H,W) float, flux in nanomaggies, bluest band first
     bands:str="grz", # one letter a band, bluest first
 ) -> np.ndarray: # (H,W,3) uint8, reddest band in red
-    "A colour image of three bands; their ratio survives where a pixel is not saturated (Lupton et al. 2004)."
+    "A colour image of three bands; their ratios are kept where no channel is saturated (Lupton et al. 2004)."
     intensity = np.maximum(np.asarray(cube, np.float32)*band_scales(bands) + _OFFSET, 0)
     mean = intensity.mean(0)
     factor = np.arcsinh(_SOFTENING*mean)/_SOFTENING**.5/np.maximum(mean, 1e-6)
@@ -40,7 +40,7 @@ def unstretch(
     image:np.ndarray, # (H,W,3) uint8, reddest band in red
     bands:str="grz", # one letter a band, bluest first
 ) -> np.ndarray: # (3,H,W) float32, flux in nanomaggies, bluest band first; too low where a channel is saturated
-    "The flux that an image shows: the inverse of `stretch`."
+    "The flux of an image: the inverse of `stretch`."
     shown = image.transpose(2, 0, 1)[::-1].astype(np.float32)/255
     mean = np.maximum(shown.mean(0), 1e-4)
     factor = np.sinh(_SOFTENING**.5*mean)/_SOFTENING/mean

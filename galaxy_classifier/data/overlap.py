@@ -17,10 +17,10 @@ from .images import resize_image
 from .splits import SHARED_SKY, check_coordinates, close_pairs
 
 # %% ../../nbs/01i_data.overlap.ipynb #cell-006
-_MIN_POSITIONS = 10 # fewer say nothing about their units
+_MIN_POSITIONS = 10 # with fewer, units cannot be guessed
 
 def check_units(name:str, ra:np.ndarray, dec:np.ndarray): # (N,) degrees; NaN where unknown
-    "Raises `GalaxyError` naming the file for positions that are not on the sky, or are hours or radians."
+    "Raises `GalaxyError` naming the file for positions that are not on the sky, or look like hours or radians."
     try: rows = check_coordinates(ra, dec)
     except GalaxyError as error: raise GalaxyError(f"{name}: {error}") from None
     if len(rows) < _MIN_POSITIONS or ra[rows].min() < 0: return
@@ -35,7 +35,7 @@ def check_units(name:str, ra:np.ndarray, dec:np.ndarray): # (N,) degrees; NaN wh
 # %% ../../nbs/01i_data.overlap.ipynb #cell-008
 def pairs_between(
     first:tuple[np.ndarray, np.ndarray], # ra and dec of one set, (N,) degrees; NaN where unknown
-    second:tuple[np.ndarray, np.ndarray], # and of another
+    second:tuple[np.ndarray, np.ndarray], # the same of another set
     radius:float=SHARED_SKY, # arcseconds between centres
 ) -> pd.DataFrame: # first, second (rows of each), separation (arcseconds)
     "Pairs of positions of two sets within a radius."
@@ -48,11 +48,11 @@ def pairs_between(
 _SIDE = 32 # pixels, at which images are compared
 
 def thumbnails(
-    images:Iterable[np.ndarray], # (H,H,3) uint8 each, of any sizes from 32 on
-    count:int|None=None, # how many there are, for the progress
+    images:Iterable[np.ndarray], # (H,H,3) uint8 each, H at least 32
+    count:int|None=None, # number of images, for the progress
     name:str="the set", # for messages
 ) -> np.ndarray: # (N,32,32,3) uint8
-    "Make all images small. Raises `GalaxyError` naming the first that is too small already."
+    "Resize all images to 32 pixels. Raises `GalaxyError` naming the first smaller one."
     small = np.empty((0, _SIDE, _SIDE, 3), np.uint8)
     rows = []
     for row, image in enumerate(progress(images, count, f"read {name}", "images")):
@@ -80,7 +80,7 @@ def _directions(small:np.ndarray) -> tuple[np.ndarray, np.ndarray]: # (n,S,S,3) 
 
 # %% ../../nbs/01i_data.overlap.ipynb #cell-019
 def _differences(first:np.ndarray, second:np.ndarray) -> tuple[np.ndarray, np.ndarray]: # (n,S,S,3) → (n,), (n,)
-    "Distance between the directions of two images, for n pairs, and what that is in levels of 256."
+    "Distances between the directions of n pairs of images, and the same in levels of 256."
     ours, contrast = _directions(first)
     theirs, other = _directions(second)
     distance = np.sqrt(np.square(ours - theirs).sum((1, 2, 3)))
@@ -91,18 +91,18 @@ _BLOCK = 1024 # images, or pairs of images, at once
 _COARSE = 16 # pixels
 
 def _project(small:np.ndarray) -> np.ndarray: # (N,32,32,3) → (N,16,16,3) float32
-    "Directions at fewer pixels, with distances that are never larger."
+    "Directions at 16 pixels, between which distances are never larger."
     step = _SIDE//_COARSE
     parts = [_directions(small[start:start + _BLOCK])[0].reshape(-1, _COARSE, step, _COARSE, step, 3).mean((2, 4))
              for start in range(0, len(small), _BLOCK)]
     return step*np.concatenate([np.empty((0, _COARSE, _COARSE, 3), np.float32), *parts])
 
 # %% ../../nbs/01i_data.overlap.ipynb #cell-024
-_SIMILAR = .22 # most distance between directions
-_LEVELS = 2.8 # most difference, a standard deviation in levels of 256
+_SIMILAR = .22 # largest distance between directions
+_LEVELS = 2.8 # largest difference, a standard deviation in levels of 256
 
 def _candidates(first:np.ndarray, second:np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray, int]]:
-    "Rows of pairs of thumbnails that are close at few pixels, at most `_BLOCK` at once, and their orientation."
+    "Rows of pairs of thumbnails that are close at 16 pixels, at most `_BLOCK` at once, and their orientation."
     ours, theirs = _project(first).reshape(-1, 3*_COARSE**2), _project(second)
     for number in range(_ORIENTATIONS):
         view = _orient(theirs, number).reshape(-1, 3*_COARSE**2)
@@ -132,35 +132,35 @@ def same_images(
 # %% ../../nbs/01i_data.overlap.ipynb #cell-030
 @dataclass
 class GalaxySet:
-    "Galaxies of one source, as far as their sky can be compared."
+    "Positions and images of a data set, for a comparison."
     name:str # of the file
     ra:np.ndarray # (N,) degrees; NaN where unknown
     dec:np.ndarray # (N,) degrees; NaN where unknown
-    images:Callable[[], Iterable[np.ndarray]]|None = None # gives (H,H,3) uint8 images in order
+    images:Callable[[], Iterable[np.ndarray]]|None = None # returns (H,H,3) uint8 images in order
     paths:list[str]|None = None # of the images
 
     def __len__(self): return len(self.ra)
 
     @property
     def placed(self) -> np.ndarray: # (N,) bool
-        "Which galaxies have a position?"
+        "Which galaxies have a position."
         return np.isfinite(self.ra) & np.isfinite(self.dec)
 
     @property
     def holds(self) -> str: # for messages
-        "What there is to compare."
+        "What can be compared: positions, images, both or neither."
         parts = ["positions"]*bool(self.placed.any()) + ["images"]*(self.images is not None)
         return " and ".join(parts) or "neither positions nor images"
 
 # %% ../../nbs/01i_data.overlap.ipynb #cell-033
-_ONE_GALAXY = 3. # arcseconds: catalogues do not agree better on where the centre of a galaxy is
+_ONE_GALAXY = 3. # arcseconds; catalogues agree no better on the centre of a galaxy
 
 def compare_sets(
     first:GalaxySet,
     second:GalaxySet,
     radius:float=SHARED_SKY, # arcseconds between centres
 ) -> pd.DataFrame: # first, second (rows from 0), separation (arcseconds), difference (levels), same_galaxy, paths
-    "Pairs of the same sky. Raises `GalaxyError` when the sets have nothing in common that can be compared."
+    "Pairs of the same sky. Raises `GalaxyError` if the sets have neither positions nor images in common."
     for each in (first, second): check_units(each.name, each.ra, each.dec)
     by_pixels = bool(first.images and second.images) and not (first.placed.all() and second.placed.all())
     if not (by_pixels or (first.placed.any() and second.placed.any())):
@@ -183,7 +183,7 @@ def describe_overlap(
     first:GalaxySet,
     second:GalaxySet,
 ) -> str: # some lines
-    "How many galaxies of each set show sky of the other."
+    "Summary: how many galaxies of each set show sky of the other."
     lines = [f"{pairs[side].nunique():,} of {len(each):,} galaxies of {each.name} show sky of {other.name}"
              for side, each, other in (("first", first, second), ("second", second, first))]
     lines.append(f"{len(pairs):,} pairs, {pairs['same_galaxy'].sum():,} of them one galaxy")

@@ -54,7 +54,7 @@ def _painted(
 
 # %% ../../nbs/01e_data.simulation.ipynb #cell-015
 def _ring(radius:float, width:float) -> galsim.GSObject: # face-on, flux 1
-    "A ring of stars; `width` is a standard deviation, in half-light radii as `radius`."
+    "A ring of stars; `radius` and `width` (standard deviation) in half-light radii."
     axis = np.linspace(-2.5, 2.5, 96)
     return _painted(np.exp(-.5*((np.hypot(*np.meshgrid(axis, axis)) - radius)/width)**2), 5.)
 
@@ -68,7 +68,7 @@ def _spiral_ridges(
     width:float, # standard deviation across an arm, in radians of the spiral's phase
     start:float, # inner end, in scale lengths
 ) -> np.ndarray: # (n,n) brightness, about 1 on the ridge of an arm
-    "Arms of equal brightness all along."
+    "Spiral arms of constant brightness along their length."
     winding = np.log(np.maximum(radius, .05)/start)
     wobble = generator.normal(0, .12)*np.sin(2.5*winding + generator.uniform(0, 6.3))
     phase = theta - winding/np.tan(np.radians(pitch)) + wobble
@@ -84,7 +84,7 @@ def _add_clumps(
     flux:np.ndarray, # (n,n)
     clumpiness:float, # share of the flux in clumps, 0 to 1
 ) -> np.ndarray: # (n,n)
-    "Gather flux in clumps, and add twelve bright knots where there is flux."
+    "Put flux into clumps, and add twelve bright knots where there is flux."
     clumps = ndimage.gaussian_filter(generator.gamma(.35, 1/.35, flux.shape), 1.3, mode="wrap")
     flux = flux/flux.sum()*(1 - clumpiness + clumpiness*np.maximum(clumps, 0))
     knots, share = np.zeros_like(flux), flux.ravel()/flux.sum()
@@ -112,7 +112,7 @@ def _arms(
 def _tail(
     generator:Generator, # where the numbers come from
     length:float, # in half-light radii
-    bend:float, # by how much its direction rotates, degrees
+    bend:float, # change of direction along the tail, degrees
     width:float, # standard deviation across at its root, in half-light radii
 ) -> galsim.GSObject: # starts at the centre, leaves to the right, flux 1
     "A tidal tail."
@@ -128,7 +128,7 @@ def _tail(
 
 # %% ../../nbs/01e_data.simulation.ipynb #cell-030
 def _draw_colour(generator:Generator, red:float) -> float: # g − r
-    "Colour of a galaxy, of the red sequence with the probability `red`, else of the blue cloud."
+    "Colour of a galaxy: from the red sequence with probability `red`, else from the blue cloud."
     mean, width = (.86, .08) if generator.random() < red else (.55, .11)
     return float(np.clip(generator.normal(mean, width), .25, 1.1))
 
@@ -149,7 +149,7 @@ class _Component:
 # %% ../../nbs/01e_data.simulation.ipynb #cell-038
 @dataclass
 class _DustLane:
-    "A lane that dims what lies behind it; lengths in half-light radii."
+    "A dust lane that dims the flux behind it; lengths in half-light radii."
     angle:float # degrees
     offset:float # from the centre, across the lane
     length:float # half of it
@@ -165,7 +165,7 @@ class _GalaxyModel:
 
     def transformed(self, change:Callable[[galsim.GSObject], galsim.GSObject], owner:int|None=None,
                     share:float=1.) -> list[_Component]:
-        "The components with `change` applied to their profiles, all of a new `owner`, with a `share` of their flux."
+        "Components with `change` applied to their profiles, a new `owner`, and a `share` of their flux."
         return [_Component(change(part.profile), share*part.share, part.colour, owner or part.owner)
                 for part in self.components]
 
@@ -173,7 +173,7 @@ class _GalaxyModel:
 _EXTINCTION = np.array([3.214, 2.165, 1.211])/2.165 # g, r, z relative to r (Schlafly & Finkbeiner 2011, ApJ 737, 103)
 
 def _transmission(lane:_DustLane, x:np.ndarray, y:np.ndarray, radius:float, psf:galsim.GSObject) -> np.ndarray:
-    "Share of the flux (3,H,W) that a lane lets through; `x`, `y` and the half-light `radius` in arcsec."
+    "Share of the flux (3,H,W) that a lane transmits; `x`, `y` and the half-light `radius` in arcsec."
     angle, blur = np.radians(lane.angle), np.hypot(lane.thickness*radius, psf.fwhm/2.355)
     along, across = x*np.cos(angle) + y*np.sin(angle), y*np.cos(angle) - x*np.sin(angle)
     profile = np.exp(-(along/(lane.length*radius))**4 - .5*((across - lane.offset*radius)/blur)**2)
@@ -189,7 +189,7 @@ def _render(
     radius:float, # half-light radius, arcsec
     centre:np.ndarray=(0., 0.), # (2,) arcsec from the middle of the image
 ) -> np.ndarray: # (2,3,H,W) nanomaggies of the galaxy and of its companion in g, r, z
-    "Draw a model at its size and place."
+    "Draw a model on the pixels of an image."
     flux, scale = np.zeros((2, 3, size, size)), FIELD_OF_VIEW/size
     total = sum(part.share for part in model.components)
     for part in model.components:
@@ -224,7 +224,7 @@ def _draw_inclination(generator:Generator, flattest:float) -> float: # axis rati
 
 # %% ../../nbs/01e_data.simulation.ipynb #cell-058
 def _bar(generator:Generator, length:float, share:float, colour:float, disk_share:float) -> list[_Component]: # face-on
-    "A bar along the horizontal, with a ring or without; `colour` is the disk's."
+    "A horizontal bar, with a ring or without; `colour` is the disk's."
     u = generator.uniform
     components = [_Component(_sersic(.5, .5*length, u(.2, .4), 0.), share, colour + .12)]
     if generator.random() < .4:
@@ -239,7 +239,7 @@ def _spiral(
     contrast:_Range, # share of the disk's flux in the arms
     clumpiness:_Range, # of the arms
     red:float, # probability of the red sequence
-    barred:bool=False, # a bar, from whose ends the arms start?
+    barred:bool=False, # with a bar, and arms that start at its ends?
 ) -> _GalaxyModel:
     "A disk with arms and a bulge, with or without a bar."
     u = generator.uniform
@@ -259,7 +259,7 @@ def _spiral(
 
 # %% ../../nbs/01e_data.simulation.ipynb #cell-064
 def _knots(generator:Generator, angle:float) -> list[_Component]:
-    "A few blue knots along a disk that is seen from the side."
+    "A few blue knots along an edge-on disk."
     u, along = generator.uniform, np.array([np.cos(np.radians(angle)), np.sin(np.radians(angle))])
     return [_Component(_sersic(.75, u(.08, .2)).shift(*(u(-1.6, 1.6)*along)), u(.005, .04), .25)
             for _ in range(generator.integers(0, 6))]
@@ -272,7 +272,7 @@ def _edge_on(
     dusty:float, # probability of a dust lane
     red:float, # probability of the red sequence
 ) -> _GalaxyModel:
-    "An exponential disk of finite thickness, seen from the side."
+    "An edge-on exponential disk of finite thickness."
     u = generator.uniform
     colour, angle, bulge_share, thick = _draw_colour(generator, red), u(0, 180), u(*bulge), u(*thickness)
     inner, outer = (galsim.InclinedExponential(u(78, 90)*galsim.degrees, scale_radius=scale/1.3, scale_h_over_r=thick,
@@ -294,7 +294,7 @@ def _any_galaxy(generator:Generator, red:float) -> _GalaxyModel:
 
 # %% ../../nbs/01e_data.simulation.ipynb #cell-070
 def _halo_and_bridge(generator:Generator, apart:float, angle:float, middle:np.ndarray) -> list[_Component]:
-    "What a pair may share: stars around both, and stars between them; `angle` in degrees."
+    "Common parts of a pair: a halo around both, and a bridge between them; `angle` in degrees."
     u, components = generator.uniform, []
     if generator.random() < .6:
         halo = _sersic(1, u(1.5, 2.6), u(.4, .9), angle).shift(*middle)
@@ -306,7 +306,7 @@ def _halo_and_bridge(generator:Generator, apart:float, angle:float, middle:np.nd
 
 # %% ../../nbs/01e_data.simulation.ipynb #cell-071
 def _merger(generator:Generator) -> _GalaxyModel:
-    "Two galaxies that touch."
+    "A merging pair of galaxies."
     u = generator.uniform
     red, apart = u(.3, 1), u(1.1, 2.8) if generator.random() < .65 else u(2.8, 4.5)
     direction, ratio = u(0, 2*np.pi), u(.15, 1.)
@@ -336,7 +336,7 @@ def _lopsided_knots(generator:Generator) -> list[_Component]:
 
 # %% ../../nbs/01e_data.simulation.ipynb #cell-075
 def _disturbed(generator:Generator) -> _GalaxyModel:
-    "One galaxy out of balance."
+    "A single asymmetric galaxy with tails, plumes, dust and knots."
     u = generator.uniform
     rotation, squeezed, along = u(0, 360), u(.5, 1), u(0, 180)*galsim.degrees # one angle for all components
     def squeeze(profile): return profile.dilate(.8).shear(q=squeezed, beta=along)
@@ -355,7 +355,7 @@ def _disturbed(generator:Generator) -> _GalaxyModel:
 # %% ../../nbs/01e_data.simulation.ipynb #cell-078
 @dataclass(frozen=True)
 class _Morphology:
-    "How galaxies of one class are drawn."
+    "Recipe, size and faintest magnitude of a class."
     draw:Callable[[Generator], _GalaxyModel]
     radius:float # typical half-light radius of a galaxy with r = 17, arcsec
     limit:float = 17.77 # faintest, r
@@ -379,14 +379,14 @@ MORPHOLOGIES = (
 
 # %% ../../nbs/01e_data.simulation.ipynb #cell-082
 def _draw_size(generator:Generator, morphology:_Morphology) -> tuple[float, float]: # r, half-light radius in arcsec
-    "Apparent magnitude and size."
+    "Random apparent magnitude and size."
     magnitude = max(13.5, morphology.limit + np.log10(1 - generator.random())/.6)
     radius = morphology.radius*10**(-.2*(magnitude - 17))*generator.lognormal(0, .35)
     return magnitude, float(np.clip(radius, 1., 10.))
 
 # %% ../../nbs/01e_data.simulation.ipynb #cell-086
 def _draw_star_flux(generator:Generator) -> np.ndarray: # (3,) nanomaggies in g, r, z
-    "A star between magnitude 13 and 23.5."
+    "Flux of a random star between magnitude 13 and 23.5."
     magnitude = max(13., 23.5 + np.log10(1 - generator.random())/.2)
     if generator.random() < .5: g_r, r_z = generator.normal(.45, .12), generator.normal(.2, .08)
     else: g_r, r_z = generator.normal(1.4, .08), generator.uniform(.8, 2.)
@@ -409,7 +409,7 @@ def _draw_stamp(
 
 # %% ../../nbs/01e_data.simulation.ipynb #cell-092
 def _add_spikes(flux:np.ndarray, x:float, y:float, angle:float):
-    "Add four spikes of diffracted light to a star of flux 1 in an image (H,W): a hundredth of its flux."
+    "Add four diffraction spikes, with a hundredth of its flux, to a star of flux 1 in an image (H,W)."
     scale = FIELD_OF_VIEW/len(flux)
     rows, columns = np.mgrid[:len(flux), :len(flux)]
     dx, dy = (columns - x)*scale, (rows - y)*scale
@@ -422,7 +422,7 @@ def _add_spikes(flux:np.ndarray, x:float, y:float, angle:float):
 _FULL_WELL = 15. # nanomaggies in r that fill a pixel of 0.262″
 
 def _saturate(star:np.ndarray, flux:np.ndarray, x:float, y:float) -> np.ndarray: # (3,H,W)
-    "Cut a star (3,H,W) at what a pixel can hold, and let the rest run along its column; `flux` (3,) is its own."
+    "Limit a star (3,H,W) to the full well, and spill the excess along its column; `flux` (3,) is the star's."
     full = star[1] > _FULL_WELL
     if not full.any(): return star
     star = np.minimum(star, _FULL_WELL*flux[:, None, None]/flux[1])
@@ -433,7 +433,7 @@ def _saturate(star:np.ndarray, flux:np.ndarray, x:float, y:float) -> np.ndarray:
 
 # %% ../../nbs/01e_data.simulation.ipynb #cell-098
 def _is_central(x:float, y:float, size:int) -> bool:
-    "Would a source there be taken for the nucleus of the galaxy in the middle?"
+    "Is a position so near the middle that a source there would look like the nucleus?"
     return bool(np.hypot(x - (size - 1)/2, y - (size - 1)/2) < .07*size)
 
 # %% ../../nbs/01e_data.simulation.ipynb #cell-099
@@ -443,7 +443,7 @@ def draw_stars(
     size:int, # H = W in pixels
     rate:float, # stars expected in the field
 ) -> tuple[np.ndarray, pd.DataFrame]: # (3,H,W) nanomaggies; x, y (pixels), magnitude (r), colour (g − r), saturated
-    "Stars scattered over the field."
+    "Random stars over the field."
     total, rows, angle = np.zeros((3, size, size)), [], generator.uniform(0, np.pi/2)
     for _ in range(generator.poisson(rate)):
         x, y = generator.uniform(0, size - 1, 2)
@@ -460,7 +460,7 @@ def draw_stars(
 
 # %% ../../nbs/01e_data.simulation.ipynb #cell-103
 def _draw_background_galaxy(generator:Generator) -> tuple[galsim.GSObject, float, np.ndarray]:
-    "Profile in arcsec, half-light radius in arcsec, and flux (3,) in nanomaggies."
+    "Profile (in arcsec), half-light radius (arcsec) and flux (3,) (nanomaggies) of a random background galaxy."
     large = generator.random() < .01
     magnitude = generator.uniform(16.5, 19) if large else max(18., 24. + np.log10(1 - generator.random())/.36)
     radius = .35*10**(-.12*(magnitude - 23))*generator.lognormal(0, .3)
@@ -475,7 +475,7 @@ def _draw_background(
     size:int, # H = W in pixels
     rate:float=16., # galaxies expected in the field
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]: # nanomaggies (3,H,W); the brightest (H,W), from 3; its flux (H,W)
-    "Galaxies that have nothing to do with the one in the middle."
+    "Random galaxies behind the one in the middle."
     total, owners, brightest = np.zeros((3, size, size)), np.zeros((size, size), np.int16), np.zeros((size, size))
     for number in range(3, 3 + generator.poisson(rate)):
         x, y = generator.uniform(0, size - 1, 2)
@@ -490,7 +490,7 @@ def _draw_background(
 
 # %% ../../nbs/01e_data.simulation.ipynb #cell-109
 def _blur_bands(flux:np.ndarray) -> np.ndarray: # (3,H,W)
-    "Blur g and r of an image (3,H,W) a little more than z."
+    "Blur g and r of an image (3,H,W) to their seeing, which is worse than that of z."
     scale = FIELD_OF_VIEW/flux.shape[1]
     widths = np.sqrt(np.array([1.29, 1.18, 1.11])**2 - 1.11**2)/2.355/scale
     return np.stack([ndimage.gaussian_filter(band, width) if width else band
@@ -501,7 +501,7 @@ _SKY_NOISE = np.array([.0021, .0032, .0068]) # nanomaggies per pixel of 0.262″
 _PHOTONS = 5000. # per nanomaggy
 
 def _draw_conditions(generator:Generator, size:int) -> tuple[galsim.GSObject, np.ndarray]:
-    "The blur (flux 1) and the noise of the sky (3,) of an exposure that is shown with `size` pixels."
+    "Random blur (flux 1) and sky noise (3,) of an exposure with `size` pixels a side."
     scale, fwhm = FIELD_OF_VIEW/size, 1.11
     beta = generator.uniform(2.5, 4.)
     psf = galsim.Moffat(beta=beta, fwhm=max(fwhm*generator.lognormal(0, .1), 2.2*scale), gsparams=_FAST)
@@ -509,7 +509,7 @@ def _draw_conditions(generator:Generator, size:int) -> tuple[galsim.GSObject, np
 
 # %% ../../nbs/01e_data.simulation.ipynb #cell-115
 def _draw_noise(generator:Generator, size:int) -> np.ndarray: # (3,H,W), standard deviation 1
-    "Noise whose neighbouring pixels are correlated."
+    "Noise with correlated neighbouring pixels."
     noise = ndimage.gaussian_filter(generator.normal(size=(3, size, size)), (0, .5, .5))
     return noise/noise.std()
 
@@ -519,7 +519,7 @@ def _observe(
     noise:np.ndarray, # (3,H,W), standard deviation 1
     sky_noise:np.ndarray, # (3,) per pixel as drawn
 ) -> np.ndarray: # (H,W,3) uint8
-    "Add noise of sky and photons, stretch, and compress as the viewer does."
+    "Add sky and photon noise, stretch, and compress as JPEG like the viewer."
     noisy = flux + noise*np.sqrt(sky_noise[:, None, None]**2 + np.maximum(flux, 0)/_PHOTONS)
     packed = io.BytesIO()
     Image.fromarray(stretch(noisy)).save(packed, "JPEG", quality=75)
@@ -528,11 +528,11 @@ def _observe(
 # %% ../../nbs/01e_data.simulation.ipynb #cell-121
 @dataclass
 class SimulatedGalaxy:
-    "An image and the truth behind it."
+    "A simulated image and its truth."
     image:np.ndarray # (H,W,3) uint8, with stars
     class_index:int # 0 to 9, as in GALAXY10_CLASSES
     star_free:np.ndarray # (H,W,3) uint8, the same noise without stars
-    star_light:np.ndarray # (H,W) float32, flux of the stars without noise, in σ of the sky, largest of the bands
+    star_light:np.ndarray # (H,W) float32, flux of the stars without noise, in σ of the sky, maximum of the bands
     stars:pd.DataFrame # x, y (pixels), magnitude (r), colour (g − r), saturated, peak (in σ of the sky)
     segmentation:np.ndarray # (H,W) int16: 0 sky, 1 the galaxy, 2 its companion, 3 and more: other galaxies
     asymmetry:float # of galaxy and companion without noise, of the mean of the bands (Conselice 1997)
@@ -542,7 +542,7 @@ class SimulatedGalaxy:
 # %% ../../nbs/01e_data.simulation.ipynb #cell-122
 @patch(as_prop=True)
 def star_mask(self:SimulatedGalaxy) -> np.ndarray: # (H,W) bool
-    "Where a star outshines the noise of the sky."
+    "Pixels in which stars are brighter than the noise of the sky."
     return self.star_light > 1
 
 # %% ../../nbs/01e_data.simulation.ipynb #cell-123
@@ -553,14 +553,14 @@ def __repr__(self:SimulatedGalaxy) -> str:
 
 # %% ../../nbs/01e_data.simulation.ipynb #cell-126
 def _segment(galaxies:np.ndarray, owners:np.ndarray, brightest:np.ndarray, sky_noise:np.ndarray) -> np.ndarray:
-    "Segmentation (H,W) int16 of galaxy and companion (2,3,H,W) and of what `_draw_background` returns."
+    "Segmentation (H,W) int16 of galaxy and companion (2,3,H,W) and of the background from `_draw_background`."
     flux = np.stack([galaxies[0].mean(0), galaxies[1].mean(0), brightest])
     visible = flux.max(0) > sky_noise.mean()
     return np.where(visible, np.choose(flux.argmax(0), [1, 2, owners]), 0).astype(np.int16)
 
 # %% ../../nbs/01e_data.simulation.ipynb #cell-129
 def _class_number(morphology:int|str) -> int:
-    "The number of a class. Raises `GalaxyError` for one that is unknown, with what was probably meant."
+    "The number of a class. Raises `GalaxyError` for an unknown class, with the nearest name."
     if morphology in GALAXY10_CLASSES: return GALAXY10_CLASSES.index(morphology)
     if not isinstance(morphology, str) and morphology in range(len(MORPHOLOGIES)): return int(morphology)
     near = get_close_matches(str(morphology), GALAXY10_CLASSES, 1)
@@ -569,7 +569,7 @@ def _class_number(morphology:int|str) -> int:
 
 # %% ../../nbs/01e_data.simulation.ipynb #cell-131
 def _check_request(size:int, magnification:float):
-    "Raises `GalaxyError` for what cannot be drawn."
+    "Raises `GalaxyError` for a size or a magnification out of range."
     if size < 32: raise GalaxyError(f"size {size} given; expected 32 pixels or more.")
     if not 0 < magnification <= 10:
         raise GalaxyError(f"magnification {magnification} given; expected more than 0, at most 10.")
@@ -581,7 +581,7 @@ def simulate_galaxy(
     index:int=0, # which image
     size:int=256, # H = W in pixels; the field stays 67 arcsec
     with_stars:bool=True, # foreground stars?
-    magnification:float=1., # how many times larger on the sky than galaxies of Galaxy10, and brighter by its square
+    magnification:float=1., # factor of the size on the sky; the flux grows by its square
 ) -> SimulatedGalaxy:
     "Draw one galaxy. Raises `GalaxyError` for an unknown class or a size below 32."
     _check_request(size, magnification)
@@ -606,7 +606,7 @@ def simulate_galaxy(
 # %% ../../nbs/01e_data.simulation.ipynb #cell-136
 @patch
 def _repr_html_(self:SimulatedGalaxy) -> str:
-    "The image, its class, and what was drawn."
+    "HTML: the image, its class and its properties."
     packed, name, size = io.BytesIO(), GALAXY10_CLASSES[self.class_index], len(self.image)
     Image.fromarray(self.image).resize((112, 112)).save(packed, "PNG")
     others = len(np.setdiff1d(self.segmentation, [0, 1, 2]))
@@ -619,7 +619,7 @@ def _repr_html_(self:SimulatedGalaxy) -> str:
 
 # %% ../../nbs/01e_data.simulation.ipynb #cell-149
 def _simulate_row(index:int, seed:int, size:int, magnification:float) -> np.ndarray: # (H,W,3) uint8
-    "One image of a simulated store."
+    "Image number `index` of a simulated store."
     return simulate_galaxy(index % len(MORPHOLOGIES), seed, index, size, magnification=magnification).image
 
 # %% ../../nbs/01e_data.simulation.ipynb #cell-151
@@ -629,8 +629,8 @@ def simulate_store(
     size:int=256, # H = W in pixels
     seed:int=0, # of images and split
     workers:int=1, # processes that draw
-    overwrite:bool=False, # replace a store that is there?
-    magnification:float=1., # how many times larger than galaxies of Galaxy10, see `simulate_galaxy`
+    overwrite:bool=False, # replace an existing store?
+    magnification:float=1., # factor of the size on the sky, see `simulate_galaxy`
 ) -> Store:
     "Simulate a balanced store of the ten classes, split 60 : 20 : 20. Raises `GalaxyError` below 30 images."
     if count < 30: raise GalaxyError(f"{count} images given; expected 30 or more, 3 of each class for the split.")
