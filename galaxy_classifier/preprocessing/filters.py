@@ -15,7 +15,7 @@ def pad_edge(
     values:np.ndarray, # (H,W) or (H,W,C)
     reach:int, # pixels on each side, at least 1
 ) -> np.ndarray: # (H+2·reach,W+2·reach,…)
-    "An image whose edge is repeated outwards."
+    "Extend an image by repeating its edge."
     wide = np.empty((len(values) + 2*reach, values.shape[1] + 2*reach, *values.shape[2:]), values.dtype)
     wide[reach:-reach, reach:-reach] = values
     wide[:reach], wide[-reach:] = wide[reach], wide[-reach - 1]
@@ -59,5 +59,5 @@ def opening_filter(
     values:np.ndarray, # (H,W)
     window:int, # pixels, odd, at least 3
 ) -> np.ndarray: # of the same shape, nowhere greater
-    "Remove what is brighter than its surroundings and narrower than the window (grey opening)."
+    "Remove bright structures that are narrower than the window (grey opening)."
     return extreme_filter(extreme_filter(values, window, np.minimum), window, np.maximum)

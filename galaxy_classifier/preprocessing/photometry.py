@@ -18,14 +18,14 @@ from ..data.flux import CHANNEL_SUMS, PIXEL_SCALE, unstretch
 
 # %% ../../nbs/02b_preprocessing.photometry.ipynb #cell-007
 def check_image(
-    image:np.ndarray, # whatever the caller has
+    image:np.ndarray, # to be checked
 ):
     "Raises `GalaxyError` unless `image` is (H,W,3) uint8 with H = W of at least 32."
     shape, dtype = getattr(image, "shape", ()), getattr(image, "dtype", type(image).__name__)
     square = len(shape) == 3 and shape[2] == 3 and shape[0] == shape[1] >= 32
     if dtype != np.uint8 or not square:
         raise GalaxyError(f"an image of shape {shape} and type {dtype} given; expected (H,H,3) uint8 with H at least "
-                          "32. `read_image` makes one of a file.")
+                          "32. `read_image` reads one from a file.")
 
 # %% ../../nbs/02b_preprocessing.photometry.ipynb #cell-010
 def luminance(
@@ -38,7 +38,7 @@ def luminance(
 def border(
     flux:np.ndarray, # (H,W)
 ) -> np.ndarray: # (n,)
-    "The outermost sixteenth on each side."
+    "The pixels of the border: the outermost sixteenth on each side."
     width = max(2, flux.shape[0]//16)
     rows, inner = (flux[:width], flux[-width:]), flux[width:-width]
     return np.concatenate([part.ravel() for part in (*rows, inner[:, :width], inner[:, -width:])])
@@ -46,7 +46,7 @@ def border(
 # %% ../../nbs/02b_preprocessing.photometry.ipynb #cell-016
 def upper_median(
     values:np.ndarray, # (n,), n ≥ 1
-) -> float: # the greater of the two in the middle when n is even
+) -> float: # for even n, the larger of the two middle values
     "The median of many numbers."
     return np.partition(values, len(values)//2)[len(values)//2]
 
@@ -63,53 +63,53 @@ def border_sky(
 def counted_median(
     counts:np.ndarray, # (k,) int, how often each value occurs
     values:np.ndarray, # (k,)
-) -> float: # as `upper_median` of the values, each as often as it occurs
-    "The median of many numbers of which few differ."
-    order = np.argsort(values, kind="stable") # what is sorted already, in one part or two, takes no time
+) -> float: # as `upper_median` of the repeated values
+    "The median of many numbers with few distinct values."
+    order = np.argsort(values, kind="stable") # fast for values that are already sorted, in one part or two
     return float(values[order[np.searchsorted(np.cumsum(counts[order]), counts.sum()//2, "right")]])
 
 # %% ../../nbs/02b_preprocessing.photometry.ipynb #cell-024
 def border_counts(
     total:np.ndarray, # (H,W) uint16, from `channel_sum`
 ) -> np.ndarray: # (766,) int
-    "How often each sum occurs in the border."
+    "Count of each channel sum in the border."
     return np.bincount(border(total), minlength=len(CHANNEL_SUMS))
 
 def border_sky_uint8(
     total:np.ndarray, # (H,W) uint16, from `channel_sum`
     flux_of:np.ndarray, # (766,) float, flux of each sum
 ) -> tuple[float, float]: # as `border_sky` of `flux_of[total]`
-    "Level and σ of the border of an image that is still bytes, three times as fast."
+    "Level and σ of the border, from the bytes of an image: three times as fast as `border_sky`."
     counts = border_counts(total)
     level = counted_median(counts, flux_of)
     return float(level), 1.4826*counted_median(counts, np.abs(flux_of - level))
 
 # %% ../../nbs/02b_preprocessing.photometry.ipynb #cell-027
-sep.set_sub_object_limit(4096) # sources that one blend may fall into
-_EXTRACTING = Lock() # sep keeps its work in variables that threads share
+sep.set_sub_object_limit(4096) # sources into which one blend may be divided
+_EXTRACTING = Lock() # sep's buffers are shared by all threads
 
 # %% ../../nbs/02b_preprocessing.photometry.ipynb #cell-028
 def extract_sources(
     flux:np.ndarray, # (H,W) float, C-contiguous
     threshold:float, # in its units
     **options, # as `sep.extract` takes them
-) -> tuple[np.ndarray, np.ndarray]: # sep's table, (H,W) int32 number of the source that owns a pixel, from 1
+) -> tuple[np.ndarray, np.ndarray]: # sep's table, (H,W) int32 number of each pixel's source, from 1
     "`sep.extract` with a buffer as large as the image."
     with _EXTRACTING:
-        sep.set_extract_pixstack(flux.size + 16) # it keeps some back
+        sep.set_extract_pixstack(flux.size + 16) # sep reserves a few
         return sep.extract(flux, threshold, segmentation_map=True, **options)
 
 # %% ../../nbs/02b_preprocessing.photometry.ipynb #cell-031
 def find_galaxy(
     flux:np.ndarray, # (H,W) float64 above the sky, C-contiguous
-) -> tuple[np.void, np.ndarray]|None: # sep's entry of the galaxy, (H,W) 1 on its pixels and 2 on others'
-    "The object in the centre of an image."
+) -> tuple[np.void, np.ndarray]|None: # sep's entry of the galaxy; (H,W) 1 on the galaxy, 2 on other objects
+    "Find the object in the centre of an image."
     scale, centre = len(flux)/256, len(flux)//2
     smooth = ndimage.gaussian_filter(flux, 1.5*scale)
     level, sigma = border_sky(smooth)
     smallest = max(5, int(20*scale**2)) # pixels
     try: objects, owners = extract_sources(smooth - level, 3*max(sigma, 1e-6), minarea=smallest, deblend_cont=.05)
-    except Exception: return None # sep raises this class itself when one blend holds more objects than its buffers
+    except Exception: return None # sep raises Exception itself if a blend has more objects than its buffers hold
     if not len(objects): return None
     number = owners[centre, centre] or 1 + np.hypot(objects["x"] - centre, objects["y"] - centre).argmin()
     return objects[number - 1], np.where(owners == number, 1, 2*(owners > 0))
@@ -138,5 +138,5 @@ def measure_images(
     images:np.ndarray, # (N,H,H,3) uint8
     pixel_scale:float=PIXEL_SCALE, # arcsec/pixel
 ) -> pd.DataFrame: # one row an image, columns as in `measure_galaxy`
-    "`measure_galaxy` over many images."
+    "Measure the galaxies of many images, see `measure_galaxy`."
     return pd.DataFrame([measure_galaxy(np.asarray(image), pixel_scale) for image in images])
