@@ -24,9 +24,9 @@ from .probabilities import temper
 def check_probabilities(
     labels:np.ndarray, # (N,) integers
     probabilities:np.ndarray, # (N,C)
-    classes:int|None=None, # C, if it is known
+    classes:int|None=None, # C; None: that of the probabilities
 ) -> tuple[np.ndarray, np.ndarray]: # as arrays; probabilities in float64
-    "Raises `GalaxyError` when there are no images, shapes do not fit, or a probability is NaN or infinite."
+    "Check labels and probabilities. Raises `GalaxyError` for no images, wrong shapes, NaN or infinity."
     labels, probabilities = np.asarray(labels), np.asarray(probabilities, np.float64)
     expected = len(labels), classes or probabilities.shape[-1]
     if not len(labels) or probabilities.shape != expected:
@@ -124,7 +124,7 @@ def selective_accuracy(
     labels:np.ndarray, # (N,) integers
     probabilities:np.ndarray, # (N,C)
 ) -> pd.DataFrame: # coverage (share of images), accuracy (of those), probability (the lowest of those)
-    "Accuracy when only the most confident images are predicted; images of equal probability enter together."
+    "Accuracy of the most confident predictions, for each coverage; images of equal probability share a row."
     labels, probabilities = check_probabilities(labels, probabilities)
     confidence, correct = probabilities.max(1), probabilities.argmax(1) == labels
     order, count = np.argsort(-confidence, kind="stable"), np.arange(1, len(labels) + 1)
@@ -138,7 +138,7 @@ def plot_selective(
 ) -> plt.Figure:
     "Accuracy against the share of images that is predicted."
     figure, axis = plt.subplots(figsize=(4.2, 3.2), layout="constrained")
-    shown = curve[curve["coverage"] >= min(.05, curve["coverage"].iloc[-1])] # a handful of images says little
+    shown = curve[curve["coverage"] >= min(.05, curve["coverage"].iloc[-1])] # accuracies of few images are noisy
     axis.plot(shown["coverage"], shown["accuracy"], color="#4c78a8")
     axis.axhline(curve["accuracy"].iloc[-1], color="gray", linewidth=1, linestyle=":")
     axis.set(xlabel="share predicted, most confident first", ylabel="accuracy of those", xlim=(0, 1),
@@ -148,10 +148,10 @@ def plot_selective(
 # %% ../../nbs/04f_model.confidence.ipynb #cell-046
 @dataclass(frozen=True)
 class NoveltyDetector:
-    "How far a description is from all training images."
+    "Measures how far embeddings are from those of all training images."
     means:np.ndarray # (C,D) float32, means of the classes, whitened
-    whiten:np.ndarray # (D,D) float32, matrix that whitens descriptions
-    limit:float # the distance that has novelty 1
+    whiten:np.ndarray # (D,D) float32, matrix that whitens embeddings
+    limit:float # the distance with a novelty of 1
 
     def __repr__(self):
         classes, dimensions = self.means.shape
@@ -160,7 +160,7 @@ class NoveltyDetector:
 # %% ../../nbs/04f_model.confidence.ipynb #cell-047
 @patch
 def __call__(self:NoveltyDetector,
-    descriptions:np.ndarray, # (N,D)
+    descriptions:np.ndarray, # (N,D) embeddings
 ) -> np.ndarray: # (N,) novelty; above 1 is unusual
     "Mahalanobis distance to the nearest class, in units of the limit (Lee et al. 2018)."
     steps = (np.asarray(descriptions, np.float32)@self.whiten)[:, None] - self.means
@@ -168,7 +168,7 @@ def __call__(self:NoveltyDetector,
 
 # %% ../../nbs/04f_model.confidence.ipynb #cell-051
 def _whitening(residuals:np.ndarray) -> np.ndarray:
-    "The matrix (D,D) that whitens (N,D) differences from the mean of their class."
+    "The matrix (D,D) that whitens differences (N,D) of embeddings from the mean of their class."
     scale = np.maximum(residuals.std(0), 1e-6) # without a common unit, shrinkage would favour large numbers
     precision = LedoitWolf(assume_centered=True).fit(residuals/scale).precision_
     return np.linalg.cholesky(precision)/scale[:, None]
@@ -184,12 +184,12 @@ def _check_descriptions(descriptions:np.ndarray, labels:np.ndarray, unseen:np.nd
 
 # %% ../../nbs/04f_model.confidence.ipynb #cell-057
 def fit_novelty(
-    descriptions:np.ndarray, # (N,D) of images that were trained on
+    descriptions:np.ndarray, # (N,D) embeddings of training images
     labels:np.ndarray, # (N,) integers
-    unseen:np.ndarray, # (M,D) of ordinary images that were not
-    quantile:float=.99, # share of those that gets a novelty below 1
+    unseen:np.ndarray, # (M,D) embeddings of ordinary images that were not trained on
+    quantile:float=.99, # share of the unseen images with a novelty below 1
 ) -> NoveltyDetector:
-    "Fit the clouds of the classes and the limit. Raises `GalaxyError` without images, or for NaN or infinite numbers."
+    "Fit the clouds of the classes and the limit. Raises `GalaxyError` for no images, NaN or infinity."
     descriptions, unseen = np.asarray(descriptions, np.float64), np.asarray(unseen, np.float64)
     _check_descriptions(descriptions, labels, unseen)
     names, number = np.unique(labels, return_inverse=True)
@@ -207,7 +207,7 @@ def fit_novelty_slope(
     probabilities:np.ndarray, # (N,C) calibrated on ordinary images
     novelty:np.ndarray, # (N,)
 ) -> float: # 0 to 10
-    "The slope of `temper` that makes the labels most likely; 0 when nothing is gained."
+    "The slope of `temper` that makes the labels most likely; 0 if no slope does better."
     labels, probabilities = check_probabilities(labels, probabilities)
     def loss(slope): return _negative_log_likelihood(labels, temper(probabilities, novelty, slope))
     found = float(minimize_scalar(loss, bounds=(0, _STEEPEST), method="bounded", options=dict(xatol=1e-3)).x)

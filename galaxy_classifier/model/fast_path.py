@@ -21,8 +21,8 @@ from .groups import ResidualBlock, SteerableConvolution, enn
 def largest_difference(
     first:Iterable[torch.Tensor], # of any shapes
     second:Iterable[torch.Tensor], # of the same shapes
-) -> float: # relative to the largest number of each pair's first
-    "How far two lists of tensors are apart."
+) -> float: # relative to the maximum of each first tensor
+    "The largest relative difference of two lists of tensors."
     pairs = ((one.detach(), other.detach()) for one, other in zip(first, second, strict=True))
     return max(float((one - other).abs().max()/one.abs().max().clamp_min(1e-6)) for one, other in pairs)
 
@@ -30,7 +30,7 @@ def largest_difference(
 _Sizes = tuple[tuple[int, int], ...] # channels in a field, and how many such fields follow one another
 
 def _sizes_of(norm:enn.InnerBatchNorm) -> _Sizes:
-    "The sizes of a norm's fields, which are sorted by size."
+    "The sizes of a norm's fields, in ascending order."
     prefix = "batch_norm_["
     return tuple((int(name[len(prefix):-1]), part.num_features) for name, part in norm.named_children())
 
@@ -46,13 +46,13 @@ def _field_sums(values:torch.Tensor, sizes:_Sizes) -> torch.Tensor: # (C,) to (F
 
 # %% ../../nbs/04b_model.fast_path.ipynb #cell-016
 def _on_channels(values:torch.Tensor, sizes:_Sizes, maps:torch.Tensor) -> torch.Tensor: # (F,) to (1,C,1,1)
-    "The value of its field on each channel, in the type of `maps`."
+    "Repeat the value of each field for its channels, in the type of `maps`."
     pieces = zip(values.split([count for _, count in sizes]), sizes, strict=True)
     return torch.cat([piece.repeat_interleave(size) for piece, (size, _) in pieces]).to(maps.dtype)[None, :, None, None]
 
 # %% ../../nbs/04b_model.fast_path.ipynb #cell-019
 def _precise(values:torch.Tensor) -> torch.Tensor:
-    "In 64 bits; Apple's GPUs have none, there it stays as it is."
+    "As float64; unchanged on Apple's GPUs, which have no float64."
     return values if values.device.type == "mps" else values.double()
 
 def _pixel_sums(
@@ -66,7 +66,7 @@ def _pixel_sums(
 
 # %% ../../nbs/04b_model.fast_path.ipynb #cell-022
 def _draw_dropout(maps:torch.Tensor, sizes:_Sizes, share:float) -> torch.Tensor|None: # (N,H,W,F) int16
-    "Random numbers for each pixel and field; none where no share is dropped."
+    "Random numbers for each pixel and field; None where nothing is dropped."
     if not share: return None
     shape = len(maps), *maps.shape[2:], sum(number for _, number in sizes)
     if maps.device.type != "cpu": return torch.randint(-2**15, 2**15, shape, dtype=torch.int16, device=maps.device)
@@ -81,7 +81,7 @@ def _is_kept(draws:torch.Tensor, share:float) -> torch.Tensor: # bool
 # %% ../../nbs/04b_model.fast_path.ipynb #cell-025
 @contextmanager
 def same_dropout() -> Iterator[None]:
-    "Let escnn's dropout draw the numbers of the fast path, for comparisons."
+    "Let escnn's dropout use the random numbers of the fast path, for comparisons."
     def forward(layer, given):
         sizes = tuple((field.size, 1) for field in layer.in_type.representations)
         draws = _draw_dropout(given.tensor, sizes, layer.p if layer.training else 0.)
@@ -96,23 +96,23 @@ def same_dropout() -> Iterator[None]:
 _PIECE = 2**19 # numbers, 2 MB
 
 def _goes_in_pieces(maps:torch.Tensor) -> bool:
-    "Is it worth while to go through the maps piece by piece?"
+    "Is it faster to process the maps piece by piece?"
     return maps.device.type == "cpu" and not torch.compiler.is_compiling()
 
 def _pieces(*maps:torch.Tensor) -> Iterator[tuple[torch.Tensor, ...]]: # (N,C,H,W) each to (P,C) each
-    "Some pixels of each at a time."
+    "Pieces of the maps: all channels of some pixels at a time."
     pixels = max(1, _PIECE//maps[0].shape[1])
     rows = (each.permute(0, 2, 3, 1).reshape(-1, each.shape[1]) for each in maps)
     return zip(*(each.split(pixels) for each in rows), strict=True)
 
 # %% ../../nbs/04b_model.fast_path.ipynb #cell-030
 def _row_sums(rows:torch.Tensor, other:torch.Tensor) -> torch.Tensor: # (P,C) each to (2,C) float64
-    "Sum of the rows, and of their products with others."
+    "Sum of the rows, and of their products with other rows."
     wide = torch.promote_types(rows.dtype, torch.float32)
     return torch.stack([rows.sum(0, dtype=wide), (rows.to(wide)*other).sum(0)]).double()
 
 def _sums_in_pieces(maps:torch.Tensor, other:torch.Tensor) -> torch.Tensor: # (N,C,H,W) each to (2,C) float64
-    "As `_pixel_sums`."
+    "As `_pixel_sums`, piece by piece."
     return sum(_row_sums(*pieces) for pieces in _pieces(maps, other))
 
 # %% ../../nbs/04b_model.fast_path.ipynb #cell-033
@@ -138,7 +138,7 @@ def _scale_in_pieces(
     draws:torch.Tensor|None, share:float, # from `_draw_dropout`
     sizes:_Sizes, # of the fields
 ) -> torch.Tensor: # (N,C,H,W)
-    "As `_scale_relu_dropout`."
+    "As `_scale_relu_dropout`, piece by piece."
     out = torch.empty_like(maps, memory_format=torch.channels_last)
     widths = torch.tensor([size for size, number in sizes for _ in range(number)])
     to_channels = torch.eye(len(widths), dtype=maps.dtype).repeat_interleave(widths, 1) # (F,C)
@@ -151,17 +151,17 @@ def _scale_in_pieces(
 # %% ../../nbs/04b_model.fast_path.ipynb #cell-037
 def _where_positive(
     change:torch.Tensor, # (N,C,H,W) gradient of `out`
-    out:torch.Tensor, maps:torch.Tensor, # (N,C,H,W) what came out, and what came in
+    out:torch.Tensor, maps:torch.Tensor, # (N,C,H,W) output and input of the forward pass
 ) -> tuple[torch.Tensor, tuple[torch.Tensor, torch.Tensor]]: # (N,C,H,W), and (C,) float64 each
-    "The gradient where `out` is positive, and its sums: the plain one, and the one of products with `maps`."
-    # `out` is 0 also where a field was dropped.
+    "The gradient where `out` is positive, its sum, and the sum of its products with `maps`."
+    # `out` is also 0 where a field was dropped.
     change = torch.ops.aten.threshold_backward(change, out, 0)
     return change, _pixel_sums(change, maps)
 
 def _positive_in_pieces(
     change:torch.Tensor, out:torch.Tensor, maps:torch.Tensor, # (N,C,H,W)
 ) -> tuple[torch.Tensor, torch.Tensor]: # (N,C,H,W), (2,C) float64
-    "As `_where_positive`."
+    "As `_where_positive`, piece by piece."
     positive = torch.empty_like(maps, memory_format=torch.channels_last)
     sums = 0.
     for piece, result, source, target in _pieces(change, out, maps, positive):
@@ -172,17 +172,17 @@ def _positive_in_pieces(
 # %% ../../nbs/04b_model.fast_path.ipynb #cell-038
 def _combine(
     change:torch.Tensor, maps:torch.Tensor, # (N,C,H,W)
-    of_change:torch.Tensor, of_maps:torch.Tensor, shift:torch.Tensor, # (1,C,1,1) factors, and what is added
+    of_change:torch.Tensor, of_maps:torch.Tensor, shift:torch.Tensor, # (1,C,1,1) two weights, and a constant
 ) -> torch.Tensor: # (N,C,H,W)
-    "A weighted sum of two maps."
+    "A weighted sum of two maps and a constant."
     return torch.addcmul(shift, maps, of_maps).addcmul_(change, of_change)
 
 def _combine_in_pieces(
-    change:torch.Tensor, # (N,C,H,W), channels last; the result is put there
+    change:torch.Tensor, # (N,C,H,W), channels last; overwritten by the result
     maps:torch.Tensor, # (N,C,H,W)
     *factors:torch.Tensor, # (1,C,1,1)
 ) -> torch.Tensor: # (N,C,H,W)
-    "As `_combine`."
+    "As `_combine`, piece by piece."
     of_change, of_maps, shift = (each.flatten() for each in factors)
     for target, piece in _pieces(change, maps):
         torch.addcmul(torch.addcmul(shift, piece, of_maps), target, of_change, out=target)
@@ -190,7 +190,7 @@ def _combine_in_pieces(
 
 # %% ../../nbs/04b_model.fast_path.ipynb #cell-040
 class _FusedNorm(torch.autograd.Function):
-    "Norm, ReLU and dropout of fields in training; gives maps, and mean and variance of each field, (F,) float64."
+    "Norm, ReLU and dropout of fields in training; returns maps, and mean and variance of each field, (F,) float64."
     @staticmethod
     def forward(context,
         maps:torch.Tensor, # (N,C,H,W)
@@ -258,8 +258,8 @@ def _evaluate_norm_relu(
 # %% ../../nbs/04b_model.fast_path.ipynb #cell-049
 def _norm_relu_dropout(
     maps:torch.Tensor, # (N,C,H,W)
-    norm:enn.InnerBatchNorm, # its statistics move on in training
-    dropout:enn.FieldDropout|None, # the layer behind the ReLU
+    norm:enn.InnerBatchNorm, # its statistics are updated in training
+    dropout:enn.FieldDropout|None, # the layer after the ReLU
 ) -> torch.Tensor: # (N,C,H,W)
     "escnn's three layers in one."
     sizes = _sizes_of(norm)
@@ -275,7 +275,7 @@ def _norm_relu_dropout(
 def expand_filters(
     layers:Iterable[enn.EquivariantModule], # of a steerable network
 ) -> list[torch.Tensor]: # (O,I,s,s) each, in the order in which they are needed
-    "The kernels of all convolutions, as `run_layers` wants them."
+    "The kernels of all convolutions, for `run_layers`."
     filters = []
     for layer in layers:
         if isinstance(layer, SteerableConvolution):
@@ -289,14 +289,14 @@ def group_max(
     maps:torch.Tensor, # (N,n·(1 + |G|),H,W)
     width:int, # n trivial and n regular fields
 ) -> torch.Tensor: # (N,2n,H,W)
-    "The largest channel of each regular field, behind the trivial fields: no permutation changes it."
+    "The trivial fields, and the maximum of each regular field, which no permutation changes."
     return torch.cat([maps[:, :width], maps[:, width:].unflatten(1, (width, -1)).amax(2)], 1)
 
 # %% ../../nbs/04b_model.fast_path.ipynb #cell-057
 def pooling_width(
-    layer:enn.GroupPooling, # behind n trivial and n regular fields
+    layer:enn.GroupPooling, # of n trivial fields, then n regular ones
 ) -> int: # n
-    "How many fields of each kind come in. Raises `GalaxyError` for other fields."
+    "The number of input fields of each kind. Raises `GalaxyError` for other fields."
     sizes, width = [field.size for field in layer.in_type.representations], len(layer.in_type)//2
     if sizes != [1]*width + [layer.in_type.fibergroup.order()]*width:
         raise GalaxyError(f"no fast path for a pooling of fields of {sizes} channels. "
@@ -343,7 +343,7 @@ def _run_sequence(
     maps:torch.Tensor, # (N,C,H,W)
     filters:Iterator[torch.Tensor], # of their convolutions
 ) -> torch.Tensor: # (N,C,H,W)
-    "One layer after the other; norm, ReLU and dropout at once."
+    "Run one layer after the other; norm, ReLU and dropout as one."
     layers, place = list(layers), 0
     while place < len(layers):
         layer = layers[place]
@@ -359,6 +359,6 @@ def run_layers(
     maps:torch.Tensor, # (N,C,H,W)
     filters:list[torch.Tensor]|None=None, # from `expand_filters`; None expands them here
 ) -> torch.Tensor: # (N,C,H,W)
-    "escnn's layers on plain maps. Raises `GalaxyError` for a layer without a fast path."
+    "Run escnn's layers on plain maps. Raises `GalaxyError` for a layer without a fast path."
     layers = list(layers)
     return _run_sequence(layers, maps, iter(expand_filters(layers) if filters is None else filters))
