@@ -140,7 +140,8 @@ def load_model(
         raise GalaxyError(f"{path} holds {config}, but {different} was asked for. "
                           "Give the checkpoint of that network, or its own settings.")
     try: model = build_model(**config)
-    except (GalaxyError, TypeError) as error: raise GalaxyError(f"{path} is not of a network: {error}") from None
+    except (GalaxyError, TypeError) as error:
+        raise GalaxyError(f"{path} does not describe a network: {error}") from None
     _take_state(path, model, config, content["state"])
     return model.eval()
 
