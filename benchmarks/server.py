@@ -160,7 +160,7 @@ def main():
             )
             wrong = (
                 []
-                if len(runs) == 1 and not train.returncode and not again.returncode and "does not answer" in said
+                if len(runs) == 1 and not train.returncode and not again.returncode and "is unavailable" in said
                 else [f"{len(runs)} runs, {train.returncode}, {again.stderr}"]
             )
             for name in table.columns.drop(["epoch", "time"]):

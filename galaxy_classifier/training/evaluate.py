@@ -24,10 +24,10 @@ from .batches import make_loader
 # %% ../../nbs/05g_training.evaluate.ipynb #cell-008
 @dataclass(repr=False)
 class Predictions:
-    "What a network says about some images."
+    "Labels, probabilities and embeddings of some images."
     labels:np.ndarray # (N,) int64, the true classes; or votes (N,Q) float32
     probabilities:np.ndarray # (N,C) float32, not calibrated; or fractions (N,Q)
-    descriptions:np.ndarray # (N,D) float32, from which the last layers decide
+    descriptions:np.ndarray # (N,D) float32, embeddings: the input of the last layers
 
     def __len__(self): return len(self.labels)
 
@@ -44,9 +44,9 @@ def predict_split(
     part:str="test", # "train", "valid", "test" or "all"
     cleaned:bool=True, # star-free images, as in training?
     device:str="auto", # see `pick_device`
-    batch_size:int=64, # images at a time
-    votes:VoteLoss|None=None, # of a network that predicts votes
-    zooms:tuple[float, ...]=(1.,), # magnifications that embeddings are averaged over, as in an exported file
+    batch_size:int=64, # images in a batch
+    votes:VoteLoss|None=None, # for a network that predicts votes
+    zooms:tuple[float, ...]=(1.,), # magnifications over which embeddings are averaged, as in an exported file
 ) -> Predictions: # in the order of the split's rows
     "Predict each image of a split. Raises `GalaxyError` for an empty split."
     if not len(store.split(part)):
@@ -64,12 +64,12 @@ def predict_split(
 # %% ../../nbs/05g_training.evaluate.ipynb #cell-015
 def calibrate(
     network:GalaxyNetwork, # trained
-    store:Store, # that it was trained on
+    store:Store, # it was trained on
     cleaned:bool=True, # star-free images, as in training?
     device:str="auto", # see `pick_device`
-    votes:VoteLoss|None=None, # of a network that predicts votes; its temperature is 1
+    votes:VoteLoss|None=None, # for a network that predicts votes; its temperature is 1
 ) -> tuple[float, NoveltyDetector]: # temperature; detector of unusual images
-    "Fit what an exported network needs beside its weights."
+    "Fit the temperature and the novelty detector of an exported network."
     train, valid = (predict_split(network, store, part, cleaned, device, votes=votes) for part in ("train", "valid"))
     labels = store.labels[store.split("train")]
     detector = fit_novelty(train.descriptions, labels, valid.descriptions)
@@ -81,7 +81,7 @@ _PANELS = ("train_loss", "valid_loss"), ("train_accuracy", "valid_accuracy"), ("
 _LABELS = dict(gradient_norm="mean", gradient_norm_max="largest") # others are named by their first word
 
 def _draw_panel(axis:plt.Axes, history:pd.DataFrame, names:tuple[str, ...]):
-    "Some columns of the history against the epoch."
+    "Draw some columns of the history against the epoch."
     several = len(names) > 1
     for name in names:
         label, marker = _LABELS.get(name, name.split("_")[0]), "" if len(history) > 1 else "."
@@ -106,9 +106,9 @@ def plot_history(
 def plot_confusion(
     confusion:list[list[int]], # (C,C) counts, rows are the true classes
     classes:list[str], # C names
-    shares:bool=False, # write shares of the row in per cent instead of counts?
+    shares:bool=False, # print shares of the row in per cent instead of counts?
 ) -> plt.Figure:
-    "Counts or shares in cells, coloured by their share of the row."
+    "Draw counts or shares in cells, coloured by their share of the row."
     counts = np.asarray(confusion)
     share = counts/np.maximum(counts.sum(1, keepdims=True), 1)
     side, numbers = max(4, .62*len(classes) + 2), range(len(classes))
