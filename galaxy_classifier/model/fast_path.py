@@ -300,7 +300,7 @@ def pooling_width(
     sizes, width = [field.size for field in layer.in_type.representations], len(layer.in_type)//2
     if sizes != [1]*width + [layer.in_type.fibergroup.order()]*width:
         raise GalaxyError(f"no fast path for a pooling of fields of {sizes} channels. "
-                          "Give as many trivial fields as regular ones behind them, see `make_fields`.")
+                          "Give equal numbers of trivial and regular fields, trivial ones first, see `make_fields`.")
     return width
 
 # %% ../../nbs/04b_model.fast_path.ipynb #cell-060
@@ -328,7 +328,7 @@ FAST_LAYERS:dict[type, Callable] = {
 def _dropout_behind(norm_followers:list[enn.EquivariantModule]) -> enn.FieldDropout|None:
     "The dropout that follows a norm and its ReLU. Raises `GalaxyError` if there is no ReLU."
     if not norm_followers or not isinstance(norm_followers[0], enn.ReLU):
-        raise GalaxyError("no fast path for a norm without a ReLU behind it; put one there.")
+        raise GalaxyError("no fast path for a norm without a ReLU after it. Add one.")
     return next((layer for layer in norm_followers[1:] if isinstance(layer, enn.FieldDropout)), None)
 
 def _fast_layer(layer:enn.EquivariantModule) -> Callable:
