@@ -51,7 +51,7 @@ def find_classifier_file(
 WEIGHTS = Path(str(files("galaxy_classifier")))/"weights"/"galaxy10.onnx" # of the classifier in the package
 
 # %% ../../nbs/07c_inference.classifier.ipynb #cell-016
-NOTES = dict( # what the notes of a model must be
+NOTES = dict( # types and limits of the notes of a model
     classes=Entry(list, 1, 10**4, of=Entry(str)), image_size=Entry(int, 8, 8000), cleaned=Entry(bool),
     preprocessing=Entry(dict), temperature=Entry(float, 1e-6, 1e6), config=Entry(dict, needed=False),
     novelty_slope=Entry(float, 0, 1e6, needed=False), target=Entry(dict, needed=False),
@@ -69,7 +69,7 @@ def _sides(values) -> dict[str, list[int]]: # of inputs or outputs; 0 for a side
     return {value.name: [side.dim_value for side in value.type.tensor_type.shape.dim] for value in values}
 
 def _check_graph(path:str|Path, model:onnx.ModelProto, classes:list[str], measurements:tuple[str, ...]):
-    "Raises `GalaxyError` for a network with other inputs or outputs than ours, or other numbers of them."
+    "Raises `GalaxyError` for a network whose inputs or outputs differ from ours in name or shape."
     inputs, outputs = _sides(model.graph.input), _sides(model.graph.output)
     wanted = dict(images=(4, None), novelty=(1, None), asymmetry=(2, len(measurements)),
                   probabilities=(2, len(classes)))
@@ -109,7 +109,7 @@ class Classifier:
 
     @property
     def origin(self) -> str:
-        "What the network is called, and where it lies."
+        "Name of the network, and where its file is."
         place = "in the package" if self.path == WEIGHTS else str(self.path)
         return f"{self.notes['name']} ({place})" if "name" in self.notes else place
 
@@ -147,16 +147,16 @@ def prepare(self:Classifier,
 @patch
 def __call__(self:Classifier,
     images:np.ndarray, # (N,image_size,image_size,3) uint8, from `prepare`
-    measurements:np.ndarray, # (N,K) float32, likewise
+    measurements:np.ndarray, # (N,K) float32, from `prepare`
 ) -> tuple[np.ndarray, np.ndarray]: # (N,C) float32, each row sums to 1; (N,) float32
-    "Calibrated probabilities of each class, and novelty: above 1 is farther from all training images than usual."
+    "Calibrated probabilities of each class, and novelty: above 1 is farther from the training images than usual."
     feeds = dict(images=np.asarray(images), asymmetry=np.asarray(measurements, np.float32))
     probabilities, novelty = self.session.run(["probabilities", "novelty"], feeds)
     return self._temper(probabilities, novelty), novelty
 
 @patch
 def _temper(self:Classifier, probabilities:np.ndarray, novelty:np.ndarray) -> np.ndarray: # (N,C)
-    "Flatter probabilities where an image is unlike the training."
+    "Flatter probabilities for images with a novelty above 1, if the model has a `novelty_slope`."
     return temper(probabilities, novelty, self.notes.get("novelty_slope", 0), self.training)
 
 # %% ../../nbs/07c_inference.classifier.ipynb #cell-034
@@ -171,9 +171,9 @@ def prior(self:Classifier,
 @lru_cache(2)
 def cached_classifier(
     model:str, # path of the ONNX file
-    digest:str|None=None, # of the model that is meant, if not just any there
+    digest:str|None=None, # of the expected model; any if not given
 ) -> Classifier:
-    "Opened once in a process, with one thread. Raises `GalaxyError` where another model lies by now."
+    "A classifier that is opened once in a process, with one thread. Raises `GalaxyError` if the file was replaced."
     found = Classifier(model, threads=1)
     if digest in (None, found.notes["digest"]): return found
     raise GalaxyError(f"{model} was replaced after the work began. Give the same command again.")
@@ -191,18 +191,18 @@ SMALL = 1/4 # of the side of the training images
 COARSE = 64 # pixels a side are enough to find a galaxy
 
 def _halvings(size: int) -> int:
-    "How often a side can be halved before it has less than twice the pixels that are needed."
+    "How often a side can be halved while it keeps at least `COARSE` pixels."
     return max(0, (size//COARSE).bit_length() - 1)
 
 def _coarse(plane: np.ndarray, halvings: int) -> np.ndarray: # (h,w) float
-    "Halve (H,W) some times."
+    "Halve the sides of an image (H,W) `halvings` times."
     for _ in range(halvings):
         plane = downsample(plane)
     return plane
 
 # %% ../../nbs/07c_inference.classifier.ipynb #cell-045
 def _saturated_share(image: np.ndarray, galaxy: np.ndarray, halvings: int) -> float: # galaxy (h,w) bool, not empty
-    "Share of the galaxy's pixels on which a band of (H,H,3) is at its upper end."
+    "Share of the galaxy's pixels on which a band of (H,H,3) is at its maximum."
     box = tuple(slice(places.min(), places.max() + 1) for places in np.nonzero(galaxy))
     part = image[tuple(slice(side.start << halvings, side.stop << halvings) for side in box)]
     cut_off = np.logical_or.reduce([part[..., band] == 255 for band in range(3)])
@@ -211,7 +211,7 @@ def _saturated_share(image: np.ndarray, galaxy: np.ndarray, halvings: int) -> fl
 def image_flags(
     image:np.ndarray, # (H,H,3) uint8, without stars
 ) -> list[str]: # no_galaxy, saturated
-    "What an image itself has wrong."
+    "Flags that follow from the image alone."
     total, halvings = channel_sum(image), _halvings(len(image))
     level = counted_median(border_counts(total), CHANNEL_SUMS/3)
     flux = _coarse(total, halvings)/3 - float(level)
@@ -223,7 +223,7 @@ def image_flags(
 
 # %% ../../nbs/07c_inference.classifier.ipynb #cell-048
 def _all_flags(image: np.ndarray, novelty: float, side: int|None = None, filled: bool = False) -> list[str]:
-    "What is doubtful about the prediction for a prepared image; `side` in pixels is what it had when it was given."
+    "Flags of the prediction for a prepared image; `side` is that of the original image, in pixels."
     is_small = side is not None and side < SMALL*len(image)
     about = dict(small=is_small, filled=filled, unusual=novelty > 1) # filled: borders without data
     return [*image_flags(image), *(name for name, holds in about.items() if holds)]
@@ -231,8 +231,8 @@ def _all_flags(image: np.ndarray, novelty: float, side: int|None = None, filled:
 # %% ../../nbs/07c_inference.classifier.ipynb #cell-053
 def image_url(
     image:np.ndarray, # (H,W,3) uint8
-) -> str: # a data address
-    "An image as a page can show it."
+) -> str: # a data URL
+    "An image as a URL that a page can show."
     buffer = io.BytesIO()
     Image.fromarray(image).save(buffer, "webp", quality=90)
     return f"data:image/webp;base64,{base64.b64encode(buffer.getvalue()).decode()}"
@@ -248,14 +248,14 @@ def _bars(probabilities: pd.Series) -> str: # HTML
 # %% ../../nbs/07c_inference.classifier.ipynb #cell-058
 @dataclass(repr=False)
 class Prediction:
-    "What a network says about one image."
+    "The prediction for one image: class, probabilities, measurements, novelty and flags."
     class_name:str # of the likeliest class
     probability:float # of that class, calibrated
     probabilities:pd.Series # of all classes, likeliest first
     measurements:np.ndarray # (K,) float32, asymmetry first
     novelty:float # above 1 is unusual
     flags:list[str] # what is doubtful, see `FLAGS`
-    image:np.ndarray # (H,H,3) uint8, what the network was given
+    image:np.ndarray # (H,H,3) uint8, prepared for the network
     prior:str = "balanced" # proportions of the classes that the probabilities are for, see `make_prior`
 
     @property
@@ -289,12 +289,12 @@ def predict_one(self:Classifier,
                       prior.name)
 
 # %% ../../nbs/07c_inference.classifier.ipynb #cell-063
-CHUNK = 128 # images that are held at once
-BATCH = 4 # images through the network at once: more only take memory, and processes disturb one another
+CHUNK = 128 # images in memory at once
+BATCH = 4 # images in the network at once: larger batches only take memory, and slow down other processes
 
 def _run_batches(classifier: Classifier, images: list[np.ndarray], measurements: list[np.ndarray],
                  embeddings: bool = False) -> list[np.ndarray]:
-    "Probabilities (N,C) and novelty (N,) of prepared images, and their embeddings (N,D) where they are wanted."
+    "Probabilities (N,C) and novelty (N,) of prepared images, and their embeddings (N,D) if requested."
     run = classifier.classify_and_embed if embeddings else classifier
     slices = [slice(start, start + BATCH) for start in range(0, len(images), BATCH)]
     parts = [run(np.stack(images[rows]), np.stack(measurements[rows])) for rows in slices]
@@ -318,8 +318,8 @@ def _table(classes: list[str], names: list[str], measurements: list[np.ndarray],
 # %% ../../nbs/07c_inference.classifier.ipynb #cell-067
 def classify_rows(
     classifier:Classifier, # of the model
-    images:Iterable[tuple[str, np.ndarray|GalaxyError]], # name and image, or what is wrong with it, as `ImageList.read`
-    skip_bad:bool, # leave out what cannot be read?
+    images:Iterable[tuple[str, np.ndarray|GalaxyError]], # name and image, or its error, as `ImageList.read` yields them
+    skip_bad:bool, # leave out images that cannot be read?
     embeddings:bool=False, # give the table a column of them?
     prior:Prior|None=None, # from `Classifier.prior`; as trained if not given
 ) -> tuple[pd.DataFrame, list[str], Counter]: # the table; what was left out; sides in pixels
@@ -351,7 +351,7 @@ def classify_rows(
 def report_left_out(
     messages:list[str], # what is wrong with each
 ):
-    "Say which images were left out."
+    "Print which images were left out."
     for message in messages[:20]:
         print("left out:", message)
     if messages[20:]: print(f"left out: {len(messages) - 20} more")
@@ -401,7 +401,7 @@ def classify_and_embed(self:Classifier,
 def embed(self:Classifier,
     images:str|Path|Store|pd.DataFrame|np.ndarray|Image.Image|list, # as for `predict`
 ) -> np.ndarray: # (N,D) float32
-    "What the network decides by. Raises `GalaxyError` for what is no image, and for files without embeddings."
+    "Embeddings of images. Raises `GalaxyError` for what is no image, and for files without embeddings."
     self.check_embeds()
     with tempfile.TemporaryDirectory() as folder:
         listed = open_images(images, Path(folder), self.classes, Path(folder)/"cutouts")
@@ -414,7 +414,7 @@ def embed(self:Classifier,
 @patch
 def whiten(self:Classifier,
     embeddings:np.ndarray, # (N,D), from `embed`
-) -> np.ndarray: # (N,D) float32, between which distances have the unit of the novelty
+) -> np.ndarray: # (N,D) float32, distances between them are in units of the novelty
     "Embeddings that vary equally in all directions within a class; unchanged if the file does not measure novelty."
     weights = {tensor.name: tensor for tensor in read_onnx(self.path)[0].graph.initializer}
     matrix = numpy_helper.to_array(weights["whiten"])
@@ -437,7 +437,7 @@ def load(
 
 # %% ../../nbs/07c_inference.classifier.ipynb #cell-091
 def classify(
-    image:str|Path|np.ndarray|Image.Image, # one image: a file, (H,W,3) uint8, or an image of Pillow
+    image:str|Path|np.ndarray|Image.Image, # one image: a file, (H,W,3) uint8, or a Pillow image
     model:Classifier|str|Path|None=None, # from `load`, or see there
     prior:str|Path|Mapping|pd.DataFrame="trained", # see `make_prior`
     pixel_scale:str|float|None=None, # arcsec/pixel, or "wcs" for that of FITS: bring it to the pixels of Galaxy10

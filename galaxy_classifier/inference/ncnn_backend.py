@@ -45,7 +45,7 @@ def _has_square_window(attributes: dict) -> bool:
 
 # %% ../../nbs/07a_inference.ncnn_backend.ipynb #cell-022
 def _supports_convolution(attributes: dict, weights: list[onnx.TensorProto]) -> bool:
-    "A square kernel, over all channels at once or over each by itself."
+    "Is the kernel square, over all channels at once or over each separately?"
     shape, groups = weights[0].dims, attributes.get("group", 1)
     if len(shape) != 4 or shape[2] != shape[3]: return False
     is_depthwise = groups == shape[0] and shape[1] == 1
@@ -90,7 +90,7 @@ def _grow(graph: onnx.GraphProto, entry: str, weights: dict[str, onnx.TensorProt
 
 # %% ../../nbs/07a_inference.ncnn_backend.ipynb #cell-031
 def _values_leaving(graph: onnx.GraphProto, nodes: list[onnx.NodeProto]) -> set[str]:
-    "Values of some nodes that other nodes, or the caller, read."
+    "Values of the given nodes that other nodes, or the caller, read."
     made = {node.output[0] for node in nodes}
     read = {name for node in graph.node if not made & set(node.output) for name in node.input}
     return made & (read | {value.name for value in graph.output})
@@ -137,7 +137,7 @@ def _pool_layer(attributes: dict, _: list) -> _Layer:
 
 # %% ../../nbs/07a_inference.ncnn_backend.ipynb #cell-044
 def _layer(node: onnx.NodeProto, weights: dict[str, onnx.TensorProto]) -> _Layer:
-    "A node as ncnn describes it."
+    "ncnn's layer for a node."
     own = [numpy_helper.to_array(weights[name]) for name in node.input if name in weights]
     if node.op_type in ("Relu", "Add"): return dict(Relu="ReLU", Add="BinaryOp")[node.op_type], "0=0", []
     make = dict(Conv=_convolution_layer, BatchNormalization=_norm_layer, MaxPool=_pool_layer)[node.op_type]
@@ -159,7 +159,7 @@ class _NcnnWriter:
 # %% ../../nbs/07a_inference.ncnn_backend.ipynb #cell-048
 @patch
 def add(self: _NcnnWriter, kind: str, inputs: list[str], output: str, settings: str = "") -> None:
-    "Write the line of a layer; values are called as in ONNX."
+    "Write the line of a layer; values have their ONNX names."
     blobs = [self.unread[name].pop() for name in inputs]
     blob, readers = self.names.get(output, f"v{len(self.unread)}"), self.readers[output]
     self.lines.append(f"{kind} n{len(self.lines)} {len(blobs)} 1 {' '.join([*blobs, blob])} {settings}")
@@ -195,7 +195,7 @@ _SWITCHED_OFF = ("fp16_packed", "fp16_storage", "fp16_arithmetic", "bf16_packed"
                  "winograd63_convolution") # half precision, graphics cards, Winograd's method with eight points
 
 def _load_ncnn(text: str, weights: list[np.ndarray], threads: int = 0): # -> ncnn.Net; 0 threads takes all cores
-    "Let ncnn read a network. Raises `GalaxyError` when it refuses."
+    "Load a network into ncnn. Raises `GalaxyError` when ncnn refuses it."
     net = ncnn.Net()
     net.opt.num_threads = threads or ncnn.get_physical_cpu_count()
     for name in _SWITCHED_OFF:
@@ -230,7 +230,7 @@ class SplitSession:
 def run_backbone(self:SplitSession,
     maps:np.ndarray, # (C,H,W) float32
 ) -> np.ndarray: # (C',h,w) float32
-    "What ncnn makes of one image. Raises `GalaxyError` for maps of another shape than the model has."
+    "The output of the backbone for one image. Raises `GalaxyError` for maps of another shape than the model has."
     if maps.shape != self.shape:
         raise GalaxyError(f"maps of shape {maps.shape} given, but the model has {self.shape}. Export the model again.")
     maps, extractor = np.ascontiguousarray(maps, np.float32), self.net.create_extractor() # ncnn reads maps: keep them
@@ -245,7 +245,7 @@ def run(self:SplitSession,
     outputs:list[str]|None, # names; None for all
     feeds:dict[str, np.ndarray], # input arrays by name
 ) -> list[np.ndarray]: # output arrays
-    "As `onnxruntime.InferenceSession.run`."
+    "Run the whole network, as `onnxruntime.InferenceSession.run` does."
     entering, = self.before.run(None, feeds)
     if len(entering): leaving = np.stack([self.run_backbone(maps) for maps in entering])
     else: leaving = self.run_backbone(np.zeros(self.shape))[None][:0] # no images
@@ -253,7 +253,7 @@ def run(self:SplitSession,
 
 # %% ../../nbs/07a_inference.ncnn_backend.ipynb #cell-066
 def _agrees_with_onnxruntime(split: SplitSession, model: onnx.ModelProto) -> bool:
-    "Does ncnn compute from noise what onnxruntime computes, channel by channel?"
+    "Do ncnn and onnxruntime give the same output for noise, channel by channel?"
     noise = np.random.default_rng(0).normal(size=split.shape).astype(np.float32)
     entry, leaving = split.backbone.entry, split.backbone.exit
     expected = start_session(_submodel(model, [entry], [leaving]), 1).run(None, {entry: noise[None]})[0][0]
