@@ -41,7 +41,7 @@ def _class_scores(
 
 # %% ../../nbs/06a_analysis.metrics.ipynb #cell-013
 def _mean_over(values:np.ndarray, kept:np.ndarray) -> np.ndarray:
-    "Mean over the last axis where `kept`; 0 where nothing is."
+    "Mean over the last axis where `kept`; 0 where nothing is kept."
     return np.where(kept, values, 0).sum(-1)/np.maximum(kept.sum(-1), 1)
 
 def _overall_scores(
@@ -59,7 +59,7 @@ def bootstrap_weights(
     draws:int=1000, # D test sets
     seed:int=0, # of the draws
 ) -> np.ndarray: # (D,N) how often each image is in each test set
-    "Test sets that are drawn with replacement."
+    "Draw test sets with replacement."
     _, number = np.unique(groups, return_inverse=True)
     count = number.max() + 1
     drawn = random_generator(seed, count).multinomial(count, np.full(count, 1/count), size=draws)
@@ -77,7 +77,7 @@ def sky_groups(
     store:Store, # split
     rows:np.ndarray, # (N,) of the store
 ) -> np.ndarray: # (N,) the same number for images that show the same sky
-    "Which images of a test set belong together."
+    "Groups of images that show the same sky."
     path = store.path/"duplicates.csv"
     return connected_groups(len(store), pd.read_csv(path))[rows] if path.is_file() else np.asarray(rows)
 

@@ -41,20 +41,20 @@ def _add_noise(image:np.ndarray, level:float, generator:np.random.Generator) -> 
 
 # %% ../../nbs/06c_analysis.robustness.ipynb #cell-011
 def _rotate(image:np.ndarray, level:float, generator:np.random.Generator|None=None) -> np.ndarray:
-    "Rotate by so many degrees."
+    "Rotate by `level` degrees."
     if level % 90 == 0: return np.rot90(image, int(level)//90).copy()
     return ndimage.rotate(image, level, reshape=False, order=1, mode="mirror")
 
 # %% ../../nbs/06c_analysis.robustness.ipynb #cell-014
 def _shift(image:np.ndarray, level:float, generator:np.random.Generator) -> np.ndarray:
-    "Move by so many pixels of 256."
+    "Shift by `level` pixels of 256 in a random direction."
     angle = generator.uniform(0, 2*np.pi)
     step = level*len(image)/256*np.array([np.sin(angle), np.cos(angle)])
     return ndimage.shift(image, (*step, 0), order=1, mode="mirror")
 
 # %% ../../nbs/06c_analysis.robustness.ipynb #cell-017
 def _blur(image:np.ndarray, level:float, generator:np.random.Generator|None=None) -> np.ndarray:
-    "Blur by a Gaussian with a standard deviation of so many pixels of 256."
+    "Blur by a Gaussian with a standard deviation of `level` pixels of 256."
     sigma = level*len(image)/256
     blurred = ndimage.gaussian_filter(image.astype(np.float32), (sigma, sigma, 0), mode="mirror")
     return np.rint(blurred).astype(np.uint8)
@@ -66,14 +66,14 @@ def _brighten(image:np.ndarray, level:float, generator:np.random.Generator|None=
 
 # %% ../../nbs/06c_analysis.robustness.ipynb #cell-022
 def _compress_jpeg(image:np.ndarray, level:float, generator:np.random.Generator|None=None) -> np.ndarray:
-    "Save as JPEG of that quality (1 to 95), and read it again."
+    "Save as JPEG of quality `level` (1 to 95), and read it again."
     buffer = io.BytesIO()
     Image.fromarray(image).save(buffer, "jpeg", quality=int(level))
     return np.asarray(Image.open(buffer, formats=["JPEG"]))
 
 # %% ../../nbs/06c_analysis.robustness.ipynb #cell-025
 def _add_stars(image:np.ndarray, level:float, generator:np.random.Generator) -> np.ndarray:
-    "Add so many bright stars."
+    "Add `level` bright stars."
     psf = galsim.Moffat(beta=2.5, fwhm=1.3)
     stars = [draw_stars(generator, psf, len(image), 1.)[0] for _ in range(int(5*level))]
     brightest = np.argsort([-flux.max() for flux in stars])[:int(level)]
@@ -109,7 +109,7 @@ class RobustnessPlan:
 
     @property
     def changes(self) -> list[tuple[str, float]]: # kind and level; the first is the original image
-        "What is done to the images, one after another."
+        "The perturbations, in order."
         kinds = self.kinds or PERTURBATIONS
         return [("none", 0.), *((kind, float(level)) for kind in kinds for level in PERTURBATIONS[kind][1])]
 
@@ -120,7 +120,7 @@ def _perturb(
     change:tuple[str, float], # kind and level
     parameters:PreprocessingParameters, # of the store
     plan:RobustnessPlan,
-) -> tuple[np.ndarray, np.ndarray]: # (H,H,3) uint8, (K,) float32: what the network gets
+) -> tuple[np.ndarray, np.ndarray]: # (H,H,3) uint8 and (K,) float32, input of the network
     "Perturb and preprocess one image."
     kind, level = change
     if kind != "none": image = PERTURBATIONS[kind][0](image, level, random_generator(plan.seed, row))
@@ -150,7 +150,7 @@ def _predict(network:GalaxyNetwork, images:torch.Tensor, measurements:torch.Tens
 class _PixelAttack:
     "A search for the pixel that makes the true class least probable (Su et al. 2019)."
     network:GalaxyNetwork # trained
-    image:torch.Tensor # (H,H,3) uint8, what the network gets
+    image:torch.Tensor # (H,H,3) uint8, input of the network
     measurements:torch.Tensor # (K,) float32
     label:int # the true class
     best:dict = field(default_factory=lambda: dict(fooled=False, probability=1., tried=0)) # so far
@@ -158,7 +158,7 @@ class _PixelAttack:
 # %% ../../nbs/06c_analysis.robustness.ipynb #cell-044
 @patch
 def paint(self:_PixelAttack, candidates:np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
-    "Copies of the image with the pixels of (5,P) candidates, and the place of each (2,P)."
+    "Copies of the image with the pixels of (5,P) candidates, and the position of each (2,P)."
     places = torch.from_numpy(np.clip(candidates[:2].astype(int), 0, len(self.image) - 1))
     images = self.image.repeat(candidates.shape[1], 1, 1, 1)
     colours = torch.from_numpy(np.rint(candidates[2:].T).astype(np.uint8))
@@ -194,7 +194,7 @@ def run(self:_PixelAttack, seed:int=0, generations:int=20, population:int=60) ->
 
 # %% ../../nbs/06c_analysis.robustness.ipynb #cell-052
 def _network_digest(network:GalaxyNetwork) -> str:
-    "16 hexadecimal digits that name exactly this network: its weights, and what is done with them."
+    "16 hexadecimal digits that identify a network by its weights and settings."
     tensors = sorted(to_plain(network).state_dict().items())
     weights = [tensor.detach().cpu().numpy().ravel().astype(np.float64) for _, tensor in tensors]
     settings = json.dumps(network.config, sort_keys=True, default=str).encode()
@@ -202,7 +202,7 @@ def _network_digest(network:GalaxyNetwork) -> str:
 
 # %% ../../nbs/06c_analysis.robustness.ipynb #cell-054
 def _open_ledger(path:Path, networks:dict[str, GalaxyNetwork], store:Store, plan:RobustnessPlan) -> Ledger:
-    "Results so far. Raises `GalaxyError` for a file that holds something else."
+    "Open or begin the ledger of results. Raises `GalaxyError` for a file that holds something else."
     digests = {name: _network_digest(network) for name, network in networks.items()}
     settings = dict(networks=digests, data=store.manifest_hash(), part=plan.part, seed=plan.seed, cleaned=plan.cleaned,
                     images=content_sample(store.path/"images.npy"))
@@ -221,7 +221,7 @@ def _score_change(
     store:Store, # preprocessed and split
     change:tuple[str, float], # kind and level
     plan:RobustnessPlan,
-    original:dict[str, list[int]], # predictions of each network on original images; empty for these themselves
+    original:dict[str, list[int]], # predictions of each network on original images; empty for the original images
 ) -> list[dict]: # one row a network
     "Predict the perturbed images of a split."
     rows, scored = store.split(plan.part), []
@@ -268,8 +268,8 @@ def _collect(ledger:Ledger) -> dict:
 def measure_robustness(
     networks:dict[str, GalaxyNetwork], # name → trained
     store:Store, # preprocessed and split
-    path:str|Path, # file of results; one that holds some is resumed
-    plan:RobustnessPlan=RobustnessPlan(), # what to do
+    path:str|Path, # file of results; one with results is resumed
+    plan:RobustnessPlan=RobustnessPlan(), # perturbations, split, seed
 ) -> dict: # plan, rows, attacks: see `robustness_table`
     "Perturb the images of a split and count correct predictions. Raises `GalaxyError` for results of other networks."
     check_output_file(path)
