@@ -35,7 +35,7 @@ SCRIPTS = {
     "a training and a search that are killed end like others": [*KILL, "train", "votes", "search"],
     "two processes train as one run": ["benchmarks/devices.py"],
     "a tracking server that is killed misses nothing": ["benchmarks/server.py", "--epochs", 8, "--away", 2],
-    "the commands of README and home page work": ["benchmarks/quickstart.py"],
+    "the scripts and commands of README and its pages work": ["benchmarks/quickstart.py"],
     "the benchmark of a GPU runs on a CPU, too": [*GPU, "--device", "cpu", "--sizes", 33, "--batches", 8],
     "hostile inputs end in clear errors": ["benchmarks/fuzz.py", "--count", 150, "--workers", 1],
     "wheel and source distribution install and run": ["benchmarks/release.py"],

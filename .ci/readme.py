@@ -16,9 +16,19 @@ def visible(cell):
     cell.source = "\n".join(line for line in source.splitlines() if not line.startswith("#|")).strip()
     if "#| echo: false" in directives: cell.source = ""
     for output in cell.get("outputs", []):
-        # A Markdown table reads better in the README than its HTML twin or plain text.
-        if "text/markdown" in output.get("data", {}): output.data = {"text/markdown": output.data["text/markdown"]}
+        # Markdown reads better in the README than HTML or plain text, and GitHub cuts styles out of HTML.
+        kind = next((kind for kind in ("text/markdown", "text/plain") if kind in output.get("data", {})), None)
+        if kind and "image/png" not in output.data: output.data = {kind: output.data[kind]}
+    cell.outputs = joined(cell.get("outputs", [])) if cell.cell_type == "code" else []
     return cell
+
+
+def joined(outputs):
+    """Outputs, with what was printed in one piece and without empty lines."""
+    printed = "".join(output.text for output in outputs if output.output_type == "stream")
+    text = "".join(line for line in printed.splitlines(keepends=True) if line.strip())
+    stream = [nbformat.v4.new_output("stream", name="stdout", text=text)] if text else []
+    return stream + [output for output in outputs if output.output_type != "stream"]
 
 
 def main():

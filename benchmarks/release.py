@@ -2,11 +2,11 @@
 
 python benchmarks/release.py
 
-Builds both from a copy of the files that git knows, asks `twine check`, installs the wheel with [train] and escnn, as
-the README says, then the source distribution over it, and asks each for `galaxy-demo --help` and a network; installs
-the source distribution with [predict] only into another environment, and classifies pictures there, without torch,
-escnn and what [formats] brings, and with the weights of the package where the tree holds some. Exits with 1 when
-something fails.
+Builds both from a copy of the files that git knows, runs `twine check`, installs the wheel with [train] and escnn, as
+nbs/installation.ipynb says, then the source distribution over it, and tries `galaxy-demo --help` and a network with
+each. Installs the source distribution with [predict] only into another environment, and classifies images there,
+without torch, escnn and what [formats] brings, and with the weights of the package if the tree has them. Exits with 1
+when something fails.
 """
 
 import argparse

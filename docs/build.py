@@ -25,7 +25,10 @@ from structure import draw_structure
 ROOT = Path(__file__).resolve().parents[1]
 SOURCE, SITE = ROOT / "_docs" / "source", ROOT / "_docs" / "site"
 PAGES = ROOT / "docs" / "pages"
-TOP = "course", "tutorials", "measurements", "api", "glossary", "structure", "limits", "contributing", "changelog"
+TOP = (
+    *("course", "tutorials", "using", "installation", "measurements", "api"),
+    *("glossary", "structure", "limits", "contributing", "changelog"),
+)
 COLAB = "https://colab.research.google.com/github"
 FIRST = "00_tour.ipynb"  # what a page that is no notebook offers to run
 NAMED = re.compile(r"(?<!\[)`(0\d\w?(?:_[\w.]+)?|tutorials/\w+)`(?!\])")  # a notebook in a text, such as `04a`

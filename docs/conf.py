@@ -37,7 +37,7 @@ html_theme_options = dict(
     secondary_sidebar_items=["page-toc"],
 )
 html_context = dict(default_mode="auto")
-ALONE = "index measurements structure glossary limits contributing changelog search genindex".split()
+ALONE = "index using installation measurements structure glossary limits contributing changelog search genindex".split()
 html_sidebars = dict.fromkeys(ALONE, [])  # pages without pages below them
 html_use_index = False  # the API page is the index
 
