@@ -25,18 +25,18 @@ setup: .venv/.complete ## make .venv with everything pinned in requirements.txt
 hooks: setup ## set up Git's hooks again, as setup did
 	$(BIN)/python .ci/hooks.py
 
-demo: setup ## the whole way on simulated galaxies, ends in demo/report.html
+demo: setup ## all steps on simulated galaxies; writes demo/report.html
 	$(BIN)/galaxy-demo --overwrite
 
-check: setup ## the fast lane, minutes: style, imports, cells, files, the notebooks of core, data and loss
+check: setup ## in minutes: style, imports, cells, files, the notebooks of core, data and loss
 	$(BIN)/python .ci/check.py --fast
 
-lint: setup ## style alone, seconds: ruff, imports, cells and stored outputs
+lint: setup ## style alone, in seconds: ruff, imports, cells and stored outputs
 	$(BIN)/ruff check .
 	$(BIN)/lint-imports --no-logo --no-cache
 	$(BIN)/python .ci/cells.py
 
-test: setup ## everything, half an hour: every notebook as a test, and the checks on the tree
+test: setup ## everything, in half an hour: every notebook as a test, and the checks on the tree
 	$(BIN)/python .ci/check.py
 
 export: setup ## write the package from the notebooks
@@ -45,15 +45,15 @@ export: setup ## write the package from the notebooks
 readme: setup ## write README.md from nbs/index.ipynb
 	$(BIN)/python .ci/readme.py
 
-docs: setup ## the documentation site, _docs/site/index.html; no Quarto needed
+docs: setup ## build the documentation site, _docs/site/index.html; no Quarto needed
 	$(BIN)/python docs/build.py
 
-dist: setup ## wheel and source distribution, as a release takes them
+dist: setup ## build wheel and source distribution as for a release
 	rm -rf dist
 	$(BIN)/python -m build --no-isolation
 	$(BIN)/twine check --strict dist/*
 
-execute: setup ## run each notebook in place, so that its stored output is fresh
+execute: setup ## run each notebook in place to renew its stored output
 	for notebook in nbs/*.ipynb nbs/tutorials/*.ipynb; do $(BIN)/jupyter nbconvert --to notebook --execute --inplace $$notebook || exit 1; done
 	$(BIN)/nbdev_clean
 
@@ -66,7 +66,7 @@ prepare: setup ## export, clean, README, lint, test; fails if that changed the t
 	@git diff --exit-code --stat || { echo "The tree changed: look at the difference and commit it."; exit 1; }
 
 PORT ?= 5000
-ui: setup ## MLflow's pages, for this machine only: runs, curves, models; PORT=… for another port
+ui: setup ## serve MLflow's pages on this machine only: runs, curves, models; PORT=… for another port
 	@case "$$MLFLOW_TRACKING_URI" in http*) echo "Runs are tracked by the server at $$MLFLOW_TRACKING_URI: open that."; exit 0;; esac; \
 	echo "Open http://127.0.0.1:$(PORT)/#/experiments/1/runs?workflowType=machine_learning (Ctrl-C ends it)"; \
 	exec $(BIN)/mlflow ui --host 127.0.0.1 --port $(PORT) --backend-store-uri "$${MLFLOW_TRACKING_URI:-sqlite:///mlflow.db}"
