@@ -116,7 +116,7 @@ class Classifier:
 # %% ../../nbs/07c_inference.classifier.ipynb #cell-022
 @patch
 def _repr_html_(self:Classifier) -> str:
-    "A table: classes, size, temperature, and where the network comes from."
+    "A table of classes, size, temperature and provenance."
     network = self.notes.get("config", {})
     rows = {
         "model": self.origin,
