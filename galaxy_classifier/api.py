@@ -35,13 +35,13 @@ def _as_store(store:Store|str|Path) -> Store:
 
 # %% ../nbs/08_api.ipynb #cell-007
 def simulate(
-    store:str|Path="data", # directory to make
+    store:str|Path="data", # directory to create
     count:int=1000, # galaxies, as many of each of the ten classes
     size:int=128, # height and width in pixels
     magnification:float=2.5, # how much larger than in Galaxy10
     **options, # of `simulate_store`: seed, workers, overwrite
 ) -> Store:
-    "Simulate a store of galaxies, split 60 : 20 : 20; a store of the same galaxies is opened."
+    "Simulate a store of galaxies, split 60 : 20 : 20; an existing store of the same galaxies is opened."
     wanted = dict(kind="simulation", magnification=magnification, seed=options.get("seed", 0))
     if (Path(store)/"manifest.json").is_file() and not options.get("overwrite"):
         held = Store(store)
@@ -53,10 +53,10 @@ def simulate(
 def preprocess(
     store:Store|str|Path="data", # gets star-free images and measurements
     workers:int=2, # processes
-    overwrite:bool=False, # do it again if it was done?
+    overwrite:bool=False, # repeat a finished pass?
     **parameters, # of `PreprocessingParameters`, such as asymmetry="cas"
 ) -> Store: # the same store, preprocessed
-    "Remove the stars of all images and measure the galaxies; a stopped pass resumes, a finished one stays."
+    "Remove the stars of all images and measure the galaxies; an interrupted pass resumes, a finished one is kept."
     store, wanted = _as_store(store), settings_from_dict(PreprocessingParameters, parameters)
     done = store.manifest.get("preprocessing", {}).get("parameters")
     if overwrite or done != json.loads(json.dumps(wanted.to_dict())):
@@ -67,8 +67,8 @@ def preprocess(
 class Run:
     "A training run: its settings, metrics, curves, model and report."
     def __init__(self,
-        folder:str|Path, # where `train` or `galaxy-train` has put it
-        store:Store|str|Path|None=None, # what it was trained on; needed for `report`
+        folder:str|Path, # of `train` or `galaxy-train`
+        store:Store|str|Path|None=None, # on which it was trained; needed for `report`
     ):
         self.folder, self.store = Path(folder), None if store is None else _as_store(store)
         if not (self.folder/"summary.json").is_file():
@@ -93,7 +93,7 @@ def metrics(self:Run) -> pd.DataFrame:
 def plot(self:Run) -> plt.Figure:
     "Loss, accuracy, learning rate and norm of the gradient against the epoch."
     figure = plot_history(self.metrics.reset_index())
-    plt.close(figure) # else Jupyter would show it twice
+    plt.close(figure) # otherwise Jupyter shows it twice
     return figure
 
 # %% ../nbs/08_api.ipynb #cell-015
@@ -105,7 +105,7 @@ def model(self:Run) -> Classifier:
 # %% ../nbs/08_api.ipynb #cell-017
 @dataclass(repr=False)
 class Report:
-    "Where a report is, and what it found."
+    "The path of a report, and its metrics."
     path:Path # an HTML file
     metrics:dict # accuracy, macro_f1, intervals, by class …
 
@@ -127,7 +127,7 @@ def report(self:Run,
 
 # %% ../nbs/08_api.ipynb #cell-020
 def _weights_file(start:Classifier|Run|str|Path|None) -> str|Path|None:
-    "The checkpoint behind a model. Raises `GalaxyError` when it comes without one."
+    "The checkpoint of a model. Raises `GalaxyError` when it has none."
     if isinstance(start, Run): return start.folder/"best.pt"
     if not isinstance(start, Classifier): return start
     beside = start.path.with_suffix(".safetensors"), start.path.with_name("best.pt")
@@ -138,13 +138,13 @@ def _weights_file(start:Classifier|Run|str|Path|None) -> str|Path|None:
 # %% ../nbs/08_api.ipynb #cell-021
 def train(
     store:Store|str|Path="data", # preprocessed and split
-    output:str|Path|None=None, # folder of the run; one below runs/ that belongs to these settings if not given
+    output:str|Path|None=None, # folder of the run; if not given, one below runs/ for these settings
     tracking:str="mlflow", # or "none", which needs no MLflow
     device:str="auto", # auto, cpu, cuda …
-    start:Classifier|Run|str|Path|None=None, # weights to begin from: `load()`, a run, a checkpoint
+    start:Classifier|Run|str|Path|None=None, # initial weights: `load()`, a run, a checkpoint
     **settings, # of `TrainingConfig`: epochs, size, learning_rate …
 ) -> Run:
-    "Train a network, or resume a run that was stopped. Raises `GalaxyError` for settings and stores that cannot work."
+    "Train a network, or resume an interrupted run. Raises `GalaxyError` for settings and stores that cannot work."
     store, config = _as_store(store), settings_from_dict(TrainingConfig, settings)
     start = _weights_file(start)
     output = Path(output or run_folder(config, store, start))
@@ -154,7 +154,7 @@ def train(
 # %% ../nbs/08_api.ipynb #cell-027
 def analyse(
     run:Run|str|Path, # of `train`, or its folder, or models:/NAME@ALIAS
-    store:Store|str|Path|None=None, # with a split of galaxies that it has not seen; the run's own if not given
+    store:Store|str|Path|None=None, # with a split of unseen galaxies; the run's own store if not given
     path:str|Path="report.html", # of the HTML file
     part:str="test", # train, valid or test
     **options, # of `galaxy_classifier.analysis.analyse`, such as against=another run
@@ -167,15 +167,15 @@ def analyse(
 # %% ../nbs/08_api.ipynb #cell-029
 def search(
     store:Store|str|Path="data", # preprocessed and split
-    trials:int=20, # how many the study shall have in the end
-    name:str="galaxy-classifier", # of the study; one that exists is resumed, and several workers may share it
+    trials:int=20, # in the finished study
+    name:str="galaxy-classifier", # of the study; an existing one is resumed, and several workers may share it
     output:str|Path="runs/search", # folder of the trials' runs
     storage:str="sqlite:///optuna.db", # database of the study, any SQLAlchemy URL
     device:str="auto", # auto, cpu, cuda …
-    **settings, # of `TrainingConfig`: what is not searched
+    **settings, # of `TrainingConfig`, fixed in all trials
 ) -> object: # a `SearchResult`: trials, best settings, plots
     "Search for better training settings, or resume a search; each trial is a run in MLflow."
-    # Optuna comes with it, and is needed only here.
+    # Imported here, since it brings Optuna, which nothing else needs.
     from galaxy_classifier.training.search import search as search_settings
 
     store, config = _as_store(store), settings_from_dict(TrainingConfig, settings)

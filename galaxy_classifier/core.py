@@ -34,19 +34,19 @@ from filelock import FileLock, Timeout
 # %% ../nbs/00_core.ipynb #cell-006
 _M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4 # of glibc's malloc.h
 
-def _keep_memory() -> bool: # was glibc told?
-    "Let glibc keep freed memory for the next array, unless a variable says how it should work."
+def _keep_memory() -> bool: # did it take effect?
+    "Let glibc keep freed memory for the next array, unless an environment variable configures glibc."
     is_chosen = any(name.startswith("MALLOC_") for name in os.environ)
     if is_chosen or "malloc" in os.environ.get("GLIBC_TUNABLES", "") or sys.platform != "linux": return False
-    library = ctypes.CDLL(None) # what this process is linked to
+    library = ctypes.CDLL(None) # the C library of this process
     if not hasattr(library, "gnu_get_libc_version"): return False # such as musl
     return bool(library.mallopt(_M_MMAP_MAX, 0) and library.mallopt(_M_TRIM_THRESHOLD, 2**31 - 1))
 
 _keep_memory()
 
 # %% ../nbs/00_core.ipynb #cell-008
-def _name_user() -> bool: # was there none?
-    "Give a user without a name one."
+def _name_user() -> bool: # was a name missing?
+    "Give a name to a user without one, in the environment."
     try: getpass.getuser()
     except (KeyError, OSError, ImportError): os.environ["LOGNAME"] = f"user{getattr(os, 'getuid', int)()}"
     else: return False
@@ -63,11 +63,12 @@ GALAXY10_CLASSES = (
 
 # %% ../nbs/00_core.ipynb #cell-014
 _MOST_TEXT = 2000 # characters of a message
-_INVISIBLE = "Cc", "Cf", "Cs", "Zl", "Zp" # control, direction of writing, halves of a character, line and paragraph
+# Unicode categories: control, format, surrogate, line separator, paragraph separator
+_INVISIBLE = "Cc", "Cf", "Cs", "Zl", "Zp"
 
 def printable(
     text:object,
-    most:int=_MOST_TEXT, # characters; of a longer text the middle is left out
+    most:int=_MOST_TEXT, # characters; the middle of a longer text is left out
 ) -> str: # one line
     "Text for a terminal or a table: control characters become their escapes, such as `\\x1b`."
     text = str(text)
@@ -77,7 +78,7 @@ def printable(
 
 # %% ../nbs/00_core.ipynb #cell-017
 def figure_text(name:object) -> str:
-    "A name as Matplotlib draws it: dollar signs are dollar signs, and it is one line."
+    "A name for a Matplotlib figure: one line, with dollar signs escaped."
     return printable(name).replace("$", r"\$")
 
 # %% ../nbs/00_core.ipynb #cell-019
@@ -88,14 +89,14 @@ class GalaxyError(ValueError):
 # %% ../nbs/00_core.ipynb #cell-022
 def reading_error(
     path:str|Path, # what cannot be read
-    error:Exception, # that came of it
-    kind:str, # what it should be, such as "an image"
-    advice:str="", # what helps if its content is at fault
+    error:Exception, # raised when it was read
+    kind:str, # what the file should be, such as "an image"
+    advice:str="", # what to do if its content is wrong
 ) -> GalaxyError:
-    "The error for a file: what the system said, or what is wrong with its content."
+    "An error that names the file and the system's reason, or what is wrong with its content."
     said = os.strerror(error.errno) if isinstance(error, OSError) and error.errno else ""
     if said: return GalaxyError(f"{path} cannot be read: {said}.")
-    reason = printable(error, 300).strip().rstrip(".") or type(error).__name__ # some quote the file
+    reason = printable(error, 300).strip().rstrip(".") or type(error).__name__ # some errors quote the file's content
     return GalaxyError(f"{path} cannot be read as {kind} ({reason}){advice and f'; {advice}'}.")
 
 # %% ../nbs/00_core.ipynb #cell-025
@@ -114,7 +115,7 @@ def import_extra(
 
 # %% ../nbs/00_core.ipynb #cell-028
 def fsync(path:str|Path):
-    "Wait until a file, or the names in a directory, are on the disk."
+    "Wait until a file, or the entries of a directory, are on the disk."
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)
@@ -124,12 +125,12 @@ def fsync(path:str|Path):
 # %% ../nbs/00_core.ipynb #cell-029
 @contextmanager
 def atomic_path(
-    path:str|Path, # the final name; its directory is made if it is missing
-) -> Iterator[Path]: # a temporary sibling to write to: renamed on success, removed on failure
-    "Write to a temporary sibling and rename it when the block ends without an error."
+    path:str|Path, # the final name; a missing directory is made
+) -> Iterator[Path]: # a temporary file to write to: renamed on success, removed on failure
+    "Write to a temporary file beside `path`, and rename it when the block ends without an error."
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    # The suffix stays last: several libraries choose the format by it.
+    # The suffix stays last: several libraries choose the file format by it.
     temporary = path.with_name(f".{path.stem}.{os.getpid()}.part{path.suffix}")
     try:
         yield temporary
@@ -152,7 +153,7 @@ def save_json(
 ):
     "Save a dictionary as readable JSON, atomically."
     text = json.dumps(content, indent=1, ensure_ascii=False)
-    if re.search("[\ud800-\udfff]", text): text = json.dumps(content, indent=1) # a file name that is no UTF-8
+    if re.search("[\ud800-\udfff]", text): text = json.dumps(content, indent=1) # a file name that is not UTF-8
     with atomic_path(path) as temporary:
         temporary.write_text(text + "\n", encoding="utf-8")
 
@@ -171,7 +172,7 @@ class Entry:
     empty:bool = False # may it be null?
 
     def fault(self, value:object) -> str: # what was expected; empty for a value that is right
-        "Compare a value without its items."
+        "Compare a value, without its items, with the description."
         if value is None and self.empty: return ""
         also = {float: int, list: tuple}.get(self.kind)
         is_kind = isinstance(value, self.kind) and (self.kind is bool or not isinstance(value, bool))
@@ -184,11 +185,11 @@ class Entry:
 # %% ../nbs/00_core.ipynb #cell-040
 def check_entries(
     path:str|Path, # of the file, for messages
-    content:dict, # what it holds
-    expected:dict[str, Entry], # what each key must hold; others are left alone
-    place:str="", # of the keys within the file
+    content:dict, # of the file
+    expected:dict[str, Entry], # what each key must hold; other keys are ignored
+    place:str="", # prefix of the keys, for nested objects
 ):
-    "Raises `GalaxyError` naming file and key where JSON is not what it must be."
+    "Raises `GalaxyError` naming file and key if a key is missing or holds something else."
     for key, entry in expected.items():
         if key not in content:
             if entry.needed: raise GalaxyError(f"{path} lacks {place + key!r}.")
@@ -203,16 +204,16 @@ def check_entries(
             check_entries(path, items, dict.fromkeys(items, entry.of), f"{name}.")
 
 # %% ../nbs/00_core.ipynb #cell-042
-_MAX_JSON = 2**26 # bytes; the largest file of ours has some thousand
+_MAX_JSON = 2**26 # bytes; the package's own files have some thousand
 
 def load_json(
     path:str|Path, # the file to read
     expected:dict[str, Entry]|None=None, # what its keys must hold
 ) -> dict: # its content
-    "Load a JSON object. Raises `GalaxyError` when the file is missing, is not one, or holds something else."
+    "Load a JSON object. Raises `GalaxyError` for a missing file, invalid JSON, or unexpected content."
     path = Path(path)
-    if not path.exists(): raise GalaxyError(f"{path} does not exist; expected a JSON file there.")
-    if not path.is_file(): raise GalaxyError(f"{path} is no file; expected a JSON file there.")
+    if not path.exists(): raise GalaxyError(f"{path} does not exist; expected a JSON file.")
+    if not path.is_file(): raise GalaxyError(f"{path} is not a file; expected a JSON file.")
     try:
         if path.stat().st_size > _MAX_JSON: raise ValueError(f"it has more than {_MAX_JSON:,} bytes")
         content = json.loads(path.read_text(encoding="utf-8"))
@@ -236,35 +237,35 @@ SUMMARY = dict( # what summary.json of a run must be
 # %% ../nbs/00_core.ipynb #cell-048
 def check_database(
     path:str|Path, # an SQLite file; it may not exist yet
-    own:set[str], # tables that are made first; while ours is being made it may have one of them only
-    kind:str, # whose they are, such as "MLflow"
+    own:set[str], # tables that `kind` makes first; one of them is enough, since a new database may lack the others
+    kind:str, # the program that owns it, such as "MLflow"
 ):
-    "Raises `GalaxyError` for a file that is no database, or one of something else."
+    "Raises `GalaxyError` for a file that is not a database, or belongs to another program."
     path = Path(path)
     if not path.is_file() or not path.stat().st_size: return
     try:
         with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as database:
             tables = {name for name, in database.execute("select name from sqlite_master where type = 'table'")}
-    except sqlite3.OperationalError: return # locked, or not to be read: whoever opens it says so
+    except sqlite3.OperationalError: return # locked or unreadable: the program that opens it reports that
     except sqlite3.DatabaseError as error:
-        raise GalaxyError(f"{path} is no database of {kind} ({error}). Choose another place.") from None
+        raise GalaxyError(f"{path} is not a database of {kind} ({error}). Choose another path.") from None
     if tables and not own & tables:
         shown = printable(", ".join(sorted(tables)), 100)
-        raise GalaxyError(f"{path} is no database of {kind}: it has the tables {shown}. Choose another place.")
+        raise GalaxyError(f"{path} is not a database of {kind}: it has the tables {shown}. Choose another path.")
 
 # %% ../nbs/00_core.ipynb #cell-051
 def preallocate(path:str|Path):
-    "Reserve the disk space of a file with holes. Raises `OSError` when there is too little."
-    if not hasattr(os, "posix_fallocate"): return # macOS and Windows cannot be asked
+    "Reserve the disk space of a sparse file. Raises `OSError` when there is too little."
+    if not hasattr(os, "posix_fallocate"): return # macOS and Windows have no such call
     with open(path, "r+b") as file:
         os.posix_fallocate(file.fileno(), 0, os.fstat(file.fileno()).st_size)
 
 # %% ../nbs/00_core.ipynb #cell-054
 @contextmanager
 def lock_path(
-    path:str|Path, # the file or directory to be written
+    path:str|Path, # the file or directory to write
 ) -> Iterator[None]:
-    "Keep other processes away from a path while the block runs. Raises `GalaxyError` when one is there already."
+    "Lock a path while the block runs. Raises `GalaxyError` if another process holds the lock."
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     lock, note = (path.with_name(f".{path.name}.{kind}") for kind in ("lock", "holder"))
@@ -279,13 +280,13 @@ def lock_path(
                 lock.unlink(missing_ok=True)
     except Timeout:
         holder = note.read_text("utf-8", "replace") if note.is_file() else "another process"
-        raise GalaxyError(f"{path} is being written by {holder}; wait for it, or choose another place.") from None
+        raise GalaxyError(f"{path} is being written by {holder}; wait for it, or choose another path.") from None
 
 # %% ../nbs/00_core.ipynb #cell-057
 _CHILD = """
 import os, pickle, sys
 out = os.dup(1)
-os.dup2(2, 1) # what a library prints is no result
+os.dup2(2, 1) # keep what a library prints out of the result
 try:
     import resource
     resource.setrlimit(resource.RLIMIT_DATA, (3 << 30, 3 << 30))
@@ -302,13 +303,13 @@ with os.fdopen(out, "wb") as file: pickle.dump(result, file, protocol=5)
 _OUT_OF_TIME = getattr(signal, "SIGXCPU", 0)
 
 def call_within(
-    seconds:float, # of a core, before it is ended; eight times as many where others use the cores too
+    seconds:float, # of CPU time before it is ended; at most eight times as many of wall-clock time
     function:Callable, # of a module
-    *words, # what it takes; anything that pickle knows
-): # what it gives
-    "Call a function in a process of its own. Raises what it raises, and `TimeoutError` when it takes too long."
+    *words, # its arguments; anything that can be pickled
+): # its result
+    "Call a function in a separate process. Raises what it raises, and `TimeoutError` when it takes too long."
     given = pickle.dumps([str(Path(place).absolute()) for place in sys.path]) + pickle.dumps((function, words))
-    program = [sys.executable, "-c", _CHILD, str(math.ceil(seconds) + 1)] # a second to begin
+    program = [sys.executable, "-c", _CHILD, str(math.ceil(seconds) + 1)] # a second to start
     try: done = subprocess.run(program, input=given, capture_output=True, timeout=8*seconds)
     except subprocess.TimeoutExpired: done = None
     if done is None or done.returncode == -_OUT_OF_TIME: raise TimeoutError(f"it takes more than {seconds:g} s")
@@ -320,17 +321,17 @@ def call_within(
 # %% ../nbs/00_core.ipynb #cell-060
 def random_generator(
     seed:int, # the user's seed
-    *keys:int, # what the numbers are for: an image's row, an epoch
+    *keys:int, # what the numbers are for, such as an image's row or an epoch
 ) -> np.random.Generator: # the same for the same seed and keys
-    "A generator that depends on `seed` and `keys` only, not on what was drawn before."
+    "A generator that depends on `seed` and `keys` only, not on earlier draws."
     return np.random.default_rng([seed, *keys])
 
 # %% ../nbs/00_core.ipynb #cell-063
 def pick_device(
     name:str="auto", # "auto", or a torch device such as "cpu", "cuda:0", "mps"
 ): # a torch.device
-    "The named device, or the best one present. Raises `GalaxyError` for one that this machine lacks."
-    import torch  # imported here so that commands which only move files start at once
+    "The named device, or the best one available. Raises `GalaxyError` for one that this machine lacks."
+    import torch  # imported here so that commands without a network start at once
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
     try:
@@ -342,24 +343,24 @@ def pick_device(
 
 # %% ../nbs/00_core.ipynb #cell-066
 def _is_watched() -> bool:
-    "Is there a terminal, or a page of Jupyter with a person in front?"
+    "Does a person watch, at a terminal or in Jupyter?"
     if sys.stderr.isatty(): return True
     shell = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
-    # `_allow_stdin` is private, but there since ipykernel 4 (2015) and in 7; the public way to it would ask the person.
+    # `_allow_stdin` is private, but exists from ipykernel 4 (2015) to 7. The public way would prompt the person.
     return bool(getattr(getattr(shell, "kernel", None), "_allow_stdin", False))
 
 # %% ../nbs/00_core.ipynb #cell-068
 _PROGRESS_SECONDS = 15. # from one line to the next
 
 def _progress_line(label:str, count:int, total:int|None, unit:str, seconds:float) -> str:
-    "Say how far something is after so many seconds."
+    "How much is done, how fast, and the time left."
     rate = count/max(seconds, 1e-9)
     left = f", {(total - count)/rate:.0f} s left" if total and count < total else ""
     return f"{label}: {count}/{total or '?'} {unit}, {rate:.1f} {unit}/s{left}"
 
 # %% ../nbs/00_core.ipynb #cell-070
 def _with_lines(items:Iterable, total:int|None, label:str, unit:str) -> Iterator:
-    "Go through items and print a line every `_PROGRESS_SECONDS`; none at all for what is over by then."
+    "Yield items and print a line every `_PROGRESS_SECONDS`; nothing if all is done sooner."
     start = shown = time.monotonic()
     for count, item in enumerate(items, 1):
         yield item
@@ -371,27 +372,27 @@ def _with_lines(items:Iterable, total:int|None, label:str, unit:str) -> Iterator
 
 # %% ../nbs/00_core.ipynb #cell-071
 def progress(
-    items:Iterable, # what to go through
-    total:int|None=None, # how many there are; `len(items)` where that is known
-    label:str="", # what is being done
-    unit:str="it", # what is being counted
+    items:Iterable, # to iterate over
+    total:int|None=None, # number of items; `len(items)` where that is known
+    label:str="", # name of the work
+    unit:str="it", # name of an item
 ) -> Iterator: # of the items
-    "Go through `items`, with a progress bar for a person who watches, and plain lines elsewhere."
+    "Iterate over `items` with a progress bar for a person who watches, and plain lines elsewhere."
     total = len(items) if total is None and hasattr(items, "__len__") else total
     if not _is_watched():
         yield from _with_lines(items, total, label, unit)
         return
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore") # without ipywidgets, Jupyter gets a bar of characters
+        warnings.simplefilter("ignore") # tqdm warns if ipywidgets is missing, and draws a bar of characters
         from tqdm.auto import tqdm
     yield from tqdm(items, total=total, desc=label, unit=unit)
 
 # %% ../nbs/00_core.ipynb #cell-074
 def settings_from_dict(
     kind:type, # a dataclass
-    entries:dict, # values of its fields; those that are missing keep their default
+    entries:dict, # values of its fields; missing fields keep their default
 ): # of that kind
-    "Make a dataclass from a dictionary. Raises `GalaxyError` for a key or a recipe that it does not have."
+    "Make a dataclass from a dictionary. Raises `GalaxyError` for an unknown key or recipe."
     known, recipes = [field.name for field in fields(kind)], getattr(kind, "recipes", {})
     if recipes and "recipe" in entries:
         if str(entries["recipe"]) not in recipes:
@@ -408,7 +409,7 @@ def settings_from_file(
     kind:type, # a dataclass
     path:str|Path, # a JSON file, such as config.json of a run
 ): # of that kind
-    "Make a dataclass from a file. Raises `GalaxyError` naming the file for what it does not allow."
+    "Make a dataclass from a JSON file. Raises `GalaxyError` naming the file for an unknown or invalid setting."
     content = load_json(path)
     try: return settings_from_dict(kind, content)
     except GalaxyError as error: raise GalaxyError(f"{path}: {error}") from None

@@ -30,7 +30,7 @@ except ImportError: # Windows
 
 # %% ../nbs/00a_jobs.ipynb #cell-006
 def _read_line(line:str) -> object:
-    "What a line holds; None for one that is empty or cut."
+    "The content of a line; None if it is empty or truncated."
     try:
         return json.loads(line)
     except (ValueError, RecursionError):
@@ -38,12 +38,12 @@ def _read_line(line:str) -> object:
 
 # %% ../nbs/00a_jobs.ipynb #cell-009
 def _is_key(key:object) -> bool:
-    "Can it be the key of a piece: text, a number, or a list of these?"
+    "Is it a valid key of a piece: text, a number, or a list of these?"
     return all(isinstance(each, (str, int, float)) for each in (key if isinstance(key, list) else [key]))
 
 # %% ../nbs/00a_jobs.ipynb #cell-011
 def _read_ledger(path:Path) -> tuple[dict|None, dict[Hashable, object]]:
-    "The plan, None where there is none, and the result of each key."
+    "The plan, or None if the file has none, and the result of each key."
     text = path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
     first, *others = [_read_line(line) for line in text.split("\n")]
     plan = first if isinstance(first, dict) else None
@@ -52,10 +52,10 @@ def _read_ledger(path:Path) -> tuple[dict|None, dict[Hashable, object]]:
 
 # %% ../nbs/00a_jobs.ipynb #cell-014
 class Ledger:
-    "A file that says what of a long task is done: a plan, and a line for each finished piece."
+    "A file that lists the finished pieces of a long task: a plan, and a line for each piece."
     def __init__(self,
         path:str|Path, # a file of JSON lines; it may not exist yet
-        plan:dict, # whatever decides the results; anything JSON holds
+        plan:dict, # whatever decides the results; anything that JSON can hold
     ):
         self.path, self.plan = Path(path), json.loads(json.dumps(plan))
         held, self.results = _read_ledger(self.path) # `results`: key → result of each piece that is done
@@ -70,14 +70,14 @@ class Ledger:
 # %% ../nbs/00a_jobs.ipynb #cell-016
 @patch
 def begin(self:Ledger):
-    "Write the plan, with nothing done yet; what the file held before is replaced."
+    "Write the plan, with nothing done yet; replaces the file."
     self.results, self.differs, self.begun = {}, [], True
     with atomic_path(self.path) as temporary:
         temporary.write_text(json.dumps(self.plan) + "\n", encoding="utf-8")
 
 # %% ../nbs/00a_jobs.ipynb #cell-019
 def _append_line(path:Path, line:str):
-    "Append a line by one call, also while other processes do the same. Raises `OSError` when the disk is full."
+    "Append a line with one system call; safe with several processes. Raises `OSError` when the disk is full."
     handle = os.open(path, os.O_RDWR|os.O_APPEND)
     try:
         size = os.fstat(handle).st_size
@@ -92,9 +92,9 @@ def _append_line(path:Path, line:str):
 @patch
 def note(self:Ledger,
     key:Hashable, # of the piece: a string, a number, or a tuple such as (start, stop)
-    result:object=None, # anything JSON holds
+    result:object=None, # anything that JSON can hold
 ):
-    "Write down that a piece is done. Its data must be on the disk before."
+    "Note that a piece is done. Its data must already be on the disk."
     _append_line(self.path, json.dumps([key, result]))
     self.results[key] = result
 
@@ -114,15 +114,15 @@ def rows_left(self:Ledger,
 
 # %% ../nbs/00a_jobs.ipynb #cell-028
 def boot_id() -> str:
-    "A name for the time since this machine started; empty where the system does not tell."
+    "An identifier that changes when the machine is rebooted; empty if the system has none."
     path = Path("/proc/sys/kernel/random/boot_id")
     return path.read_text().strip() if path.is_file() else ""
 
 # %% ../nbs/00a_jobs.ipynb #cell-031
 def file_state(
     path:str|Path, # a file
-) -> list[int]: # nothing where there is none
-    "Size, times and number of a file: at least one of them changes when it is written to or replaced."
+) -> list[int]: # empty if it does not exist
+    "Size, times and inode of a file: at least one of them changes when it is written to or replaced."
     try: status = os.stat(path)
     except OSError: return []
     return [status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino]
@@ -133,7 +133,7 @@ _BLOCKS, _BLOCK = 64, 2**12 # how many, and bytes of each
 def content_sample(
     path:str|Path, # a file
 ) -> str: # 16 hexadecimal digits
-    "A short name for the content of a file: all of it up to 256 KiB, else 64 pieces of 4 KiB from all over it."
+    "A hash of the content of a file: all of it up to 256 KiB, else 64 evenly spaced blocks of 4 KiB."
     size = os.path.getsize(path)
     digest = hashlib.blake2b(str(size).encode(), digest_size=8)
     with open(path, "rb") as file:
@@ -142,15 +142,15 @@ def content_sample(
             digest.update(file.read(_BLOCK))
     return digest.hexdigest()
 
-def file_version(path:str|Path) -> list: # of anything JSON holds, for a plan
-    "State and content of a file that a long task reads."
+def file_version(path:str|Path) -> list: # for a plan
+    "State and content sample of a file that a long task reads."
     return [*file_state(path), content_sample(path)]
 
 # %% ../nbs/00a_jobs.ipynb #cell-037
 def files_state(
     paths:Iterable[str|Path], # in order
 ) -> str: # 16 hexadecimal digits
-    "A short name for the states of some files."
+    "A hash of the states of some files."
     digest = hashlib.blake2b(digest_size=8)
     for path in paths: digest.update(json.dumps(file_state(path)).encode())
     return digest.hexdigest()
@@ -158,9 +158,9 @@ def files_state(
 # %% ../nbs/00a_jobs.ipynb #cell-040
 @patch
 def forget_changed(self:Ledger,
-    state_of:Callable[[Hashable], str], # of a key: the state of its inputs now; held as `inputs` of its result
-) -> list[Hashable]: # what was forgotten
-    "Forget the pieces whose inputs have changed."
+    state_of:Callable[[Hashable], str], # key → present state of its inputs; compared with `inputs` of its result
+) -> list[Hashable]: # keys that were removed
+    "Remove the pieces whose inputs have changed."
     changed = [key for key, held in self.results.items() if (held or {}).get("inputs") != state_of(key)]
     if not changed: return []
     self.results = {key: held for key, held in self.results.items() if key not in set(changed)}
@@ -173,21 +173,21 @@ def forget_changed(self:Ledger,
 @patch
 def say_differences(self:Ledger,
     name:str|Path, # of the task
-    say:Callable[[str], None], # what takes the line
+    say:Callable[[str], None], # prints or logs a line
 ):
-    "Say that work begins anew because of what has changed, if there was any."
-    if self.differs: say(f"{printable(name)}: begun anew, since its {', '.join(self.differs)} changed")
+    "If the plan has changed, say that work starts over, and why."
+    if self.differs: say(f"{printable(name)}: starts over, since its {', '.join(self.differs)} changed")
 
 # %% ../nbs/00a_jobs.ipynb #cell-046
-def _command(number:str) -> str: # empty where the system does not tell
-    "The command of a process, as a person would know it."
+def _command(number:str) -> str: # empty if the system does not show it
+    "The command line of a process, without directories."
     try: words = Path(f"/proc/{number}/cmdline").read_text(errors="replace").split("\0")
     except OSError: return ""
     shown = " ".join(Path(word).name if word.startswith("/") else word for word in words)
     return printable(" ".join(shown.split()), 60)
 
 def _holders(handle:int) -> str:
-    "The processes that hold an open file, in words."
+    "The processes that lock an open file, for a message."
     status = os.fstat(handle)
     place = f"{os.major(status.st_dev):02x}:{os.minor(status.st_dev):02x}:{status.st_ino}"
     try: locks = [line.split() for line in Path("/proc/locks").read_text().splitlines() if "->" not in line]
@@ -199,19 +199,19 @@ def _holders(handle:int) -> str:
 # %% ../nbs/00a_jobs.ipynb #cell-048
 @contextmanager
 def hold_file(
-    path:str|Path, # a file that is there
+    path:str|Path, # an existing file
     name:str|Path, # of what it belongs to, for the message
-    alone:bool=False, # to write; else with other readers
+    alone:bool=False, # exclusive, to write; else shared with other readers
 ) -> Iterator[None]:
-    "Hold a file while the block runs. Raises `GalaxyError` naming the processes that stand against it."
+    "Lock a file while the block runs. Raises `GalaxyError` naming the processes that hold it."
     handle = os.open(path, os.O_RDWR if alone and os.access(path, os.W_OK) else os.O_RDONLY)
     try:
-        # A file system that knows no locks lets everybody in.
+        # A file system without locks admits everybody.
         with suppress(OSError) if fcntl else suppress(AttributeError):
             try: fcntl.flock(handle, (fcntl.LOCK_EX if alone else fcntl.LOCK_SH)|fcntl.LOCK_NB)
             except BlockingIOError:
                 raise GalaxyError(f"{name} is being {'read or written' if alone else 'written'} by {_holders(handle)}. "
-                                  "Wait until that has ended.") from None
+                                  "Wait until it has ended.") from None
         try: yield
         finally:
             with suppress(OSError, AttributeError): fcntl.flock(handle, fcntl.LOCK_UN) # also for children of this one
@@ -221,7 +221,7 @@ def hold_file(
 def is_mount(
     path:str|Path, # a file or directory
 ) -> bool:
-    "Does another file system, or another part of this one, begin here?"
+    "Is a file system, or a part of one, mounted here?"
     if os.path.ismount(path): return True
     try: lines = os.fsdecode(Path("/proc/self/mountinfo").read_bytes()).splitlines()
     except OSError: return False
@@ -230,16 +230,16 @@ def is_mount(
 
 # %% ../nbs/00a_jobs.ipynb #cell-053
 def unwritable_reason(
-    path:str|Path, # what is to be made
-) -> str: # empty if it can be
-    "Why nothing can be made at a path. It is tried, since a server of files may refuse what the system allows."
+    path:str|Path, # of a file or folder to make
+) -> str: # empty if it can be made
+    "Why nothing can be made at a path. A file is tried, since a file server may refuse what permissions allow."
     path = Path(os.path.abspath(path))
     parent = next(each for each in path.parents if os.path.lexists(each))
     if not parent.is_dir(): return f"would lie in {parent}, which is {'no folder' if parent.is_symlink() else 'a file'}"
     if not os.access(parent, os.W_OK|os.X_OK): return f"would lie in {parent}, which you may not write to"
     try:
         with tempfile.TemporaryFile(dir=parent): os.path.getsize(parent)
-        for part in path.relative_to(parent).parts: # the longest name that is made on the way
+        for part in path.relative_to(parent).parts: # the longest name of a temporary file
             with suppress(FileNotFoundError): os.lstat(parent/f".{part}.{os.getpid()}.holder")
     except OSError as error: return f"cannot be made in {parent} ({os.strerror(error.errno)})"
     return ""
@@ -249,10 +249,10 @@ def check_output_file(
     path:str|Path, # to be written at the end of some work
     what:str="`output`", # that must be another, for the message
 ):
-    "Raises `GalaxyError` for a file that cannot be put there; nothing is left behind."
+    "Raises `GalaxyError` if a file cannot be written there; leaves nothing behind."
     path = Path(path)
     if not path.name or path.is_dir(): reason = "is a directory"
-    elif path.exists() and is_mount(path): reason = "is mounted by itself, so it cannot be replaced"
+    elif path.exists() and is_mount(path): reason = "is a mount point, so it cannot be replaced"
     else: reason = unwritable_reason(path)
     if reason: raise GalaxyError(f"{path} {reason}. Give another {what}.")
 
@@ -261,7 +261,7 @@ def check_output_folder(
     path:str|Path, # to be filled, and made if it is missing
     what:str="`output`", # that must be another, for the message
 ):
-    "Raises `GalaxyError` for a folder that cannot be filled; nothing is left behind."
+    "Raises `GalaxyError` if a folder cannot be filled; leaves nothing behind."
     path = Path(path)
     if path.exists() and not path.is_dir(): reason = "is a file"
     elif path.is_symlink() and not path.exists(): reason = "is a link to nothing"
@@ -270,43 +270,43 @@ def check_output_folder(
     if reason: raise GalaxyError(f"{path} {reason}. Give another {what}.")
 
 def lock_folder(path:str|Path) -> AbstractContextManager:
-    "A lock on a folder, see `lock_path`; within it where nothing can be made beside it, or that is another disk."
+    "A lock on a folder, see `lock_path`: beside it, or within it if nothing can be made beside it or it is a mount."
     path = Path(path)
-    is_unnamed = path.name in ("", "..") # the directory that we are in, or above it
+    is_unnamed = path.name in ("", "..") # the current directory, or the one above
     is_apart = path.is_dir() and (is_unnamed or is_mount(path) or not os.access(path.absolute().parent, os.W_OK))
     return lock_path(path/"folder" if is_apart else path)
 
 # %% ../nbs/00a_jobs.ipynb #cell-061
 @contextmanager
 def dask_cluster(scheduler:str|None) -> Iterator[None]: # tcp://host:port; None for this machine
-    "Send what joblib does to a cluster. Raises `GalaxyError` when the scheduler does not answer within ten seconds."
+    "Send joblib's tasks to a cluster. Raises `GalaxyError` if no scheduler responds within ten seconds."
     if scheduler is None:
         yield
         return
-    distributed = import_extra("distributed", "A Dask cluster", "cluster") # takes a second, and few need it
+    distributed = import_extra("distributed", "A Dask cluster", "cluster") # takes a second, and is rarely needed
     try:
         client = distributed.Client(scheduler, timeout=10)
     except (OSError, ValueError) as error:
-        raise GalaxyError(f"no Dask scheduler answers at {scheduler} ({error}); start one with `dask scheduler`, "
+        raise GalaxyError(f"No Dask scheduler responds at {scheduler} ({error}). Start one with `dask scheduler`, "
                           f"and workers with `dask worker {scheduler}`.") from None
     with client, parallel_config(backend="dask"):
         yield
 
 # %% ../nbs/00a_jobs.ipynb #cell-064
 def _finished_chunks(work:Callable, chunks:Iterable[tuple[int, int]], workers:int|None) -> Iterator[tuple[int, int]]:
-    "Work on chunks in parallel; each is handed on when it is done, in any order."
+    "Work on chunks in parallel; yields each when it is done, in any order."
     yield from Parallel(workers, return_as="generator_unordered")(delayed(work)(*chunk) for chunk in chunks)
 
 # %% ../nbs/00a_jobs.ipynb #cell-067
 _MAX_DEATHS = 3 # in a row, without a chunk finished in between
 
 def run_chunks(
-    work:Callable[[int, int], tuple[int, int]], # does the rows start to stop, and returns both
+    work:Callable[[int, int], tuple[int, int]], # works on rows start to stop, and returns both
     chunks:list[tuple[int, int]], # start and stop of each
     workers:int, # processes on this machine
-    scheduler:str|None=None, # tcp://host:port of a Dask cluster that works instead
+    scheduler:str|None=None, # tcp://host:port of a Dask cluster to use instead
 ) -> Iterator[tuple[int, int]]: # each chunk when it is done, in any order
-    "Work on chunks in parallel. Raises `GalaxyError` when processes die again and again."
+    "Work on chunks in parallel. Raises `GalaxyError` after three deaths of processes in a row."
     left, deaths = dict.fromkeys(chunks), 0
     with dask_cluster(scheduler):
         while left:
@@ -320,5 +320,5 @@ def run_chunks(
                 if deaths == _MAX_DEATHS: raise _too_many_deaths(min(left)) from None
 
 def _too_many_deaths(chunk:tuple[int, int]) -> GalaxyError:
-    return GalaxyError(f"{_MAX_DEATHS} processes died in a row, the last at rows {chunk[0]} to {chunk[1] - 1} or near; "
-                       "is there too little memory? Give fewer `workers` or a smaller `chunk`.")
+    return GalaxyError(f"{_MAX_DEATHS} processes died in a row, the last near rows {chunk[0]} to {chunk[1] - 1}; "
+                       "memory may be too small. Give fewer `workers` or a smaller `chunk`.")

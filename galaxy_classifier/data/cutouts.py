@@ -29,13 +29,13 @@ from ..jobs import check_output_folder
 # %% ../../nbs/01g_data.cutouts.ipynb #cell-007
 @dataclass(frozen=True)
 class CutoutService:
-    "Where cutouts come from, and what they are to be."
+    "Where cutouts come from, their size and scale, and how to retry."
     url:str = "https://www.legacysurvey.org/viewer/jpeg-cutout"
     layer:str = "ls-dr9" # data release
     pixel_scale:float = PIXEL_SCALE # arcsec/pixel
     size:int = 256 # H = W in pixels
     timeout:float = 60. # seconds without a response
-    attempts:int = 5 # at one cutout, with growing pauses
+    attempts:int = 5 # for each cutout, with growing pauses
     pause:float = 1. # seconds before the second attempt; doubles
 
 # %% ../../nbs/01g_data.cutouts.ipynb #cell-008
@@ -46,7 +46,7 @@ LEGACY_SURVEYS = CutoutService()
 def url_of(self:CutoutService,
     ra:float, dec:float, # degrees
 ) -> str:
-    "The address of one cutout."
+    "The URL of one cutout."
     wanted = dict(ra=f"{ra:.6f}", dec=f"{dec:.6f}", layer=self.layer, pixscale=self.pixel_scale, size=self.size)
     return f"{self.url}?{urlencode(wanted)}"
 
@@ -55,28 +55,28 @@ def url_of(self:CutoutService,
 def name_of(self:CutoutService,
     ra:float, dec:float, # degrees
 ) -> str: # a file name
-    "The name of a cutout: the same for the same position and settings."
+    "The file name of a cutout, from its position and settings."
     return f"{ra:.6f}{dec:+.6f}_{self.layer}_{self.size}px{self.pixel_scale:g}.jpg"
 
 # %% ../../nbs/01g_data.cutouts.ipynb #cell-016
 _LONGEST_WAIT = 120. # seconds
 
 class ServerBusy(GalaxyError):
-    "The server asks to wait for longer than a command should be silent."
+    "The server asks for a longer wait than `_LONGEST_WAIT`."
 
 class _PoliteRetry(Retry):
-    "Waits as long as a server asks, if that is not long, and says so."
+    "Waits as long as a server asks, up to `_LONGEST_WAIT`, with a message."
     def get_retry_after(self, response:object) -> float|None: # seconds
         seconds = super().get_retry_after(response)
         if not seconds: return seconds
         if not 0 <= seconds <= _LONGEST_WAIT:
-            raise ServerBusy(f"the server asks to wait for {seconds:,.0f} s. Run the same command again then.")
+            raise ServerBusy(f"the server asks to wait for {seconds:,.0f} s. Run the same command again later.")
         if seconds >= 5: print(f"the server asks to wait for {seconds:.0f} s", file=sys.stderr, flush=True)
         return seconds
 
 # %% ../../nbs/01g_data.cutouts.ipynb #cell-018
 def _open_session(service:CutoutService) -> requests.Session:
-    "A connection that is used again, says who asks, and obeys a busy server."
+    "A session that keeps its connection, names this package, and waits for a busy server."
     session = requests.Session()
     retries = _PoliteRetry(total=service.attempts - 1, backoff_factor=service.pause, raise_on_status=False,
                            status_forcelist=(429, 500, 502, 503, 504))
@@ -88,7 +88,7 @@ def _open_session(service:CutoutService) -> requests.Session:
 _MAX_PIECES = 256 # of 64 KiB
 
 def _get(session:requests.Session, url:str, timeout:float) -> tuple[bytes, str]: # content, its type
-    "What a server sends. Raises `GalaxyError` when it does not."
+    "The content of a URL. Raises `GalaxyError` if it cannot be fetched."
     try:
         with session.get(url, timeout=timeout, stream=True) as response:
             response.raise_for_status()
@@ -98,20 +98,20 @@ def _get(session:requests.Session, url:str, timeout:float) -> tuple[bytes, str]:
 
 # %% ../../nbs/01g_data.cutouts.ipynb #cell-024
 def _check_cutout(image:np.ndarray, size:int, url:str):
-    "Raises `GalaxyError` unless an image (H,W,3) has the size that was asked for, and shows something."
+    "Raises `GalaxyError` unless an image (H,W,3) has the requested size and more than one colour."
     if image.shape != (size, size, 3):
         height, width = image.shape[:2]
         raise GalaxyError(f"{url} sends an image of {width}×{height} pixels; expected {size}×{size}.")
-    if image.std() < 1: raise GalaxyError(f"{url} sends an image of one colour: the survey has no data there.")
+    if image.std() < 1: raise GalaxyError(f"{url} sends an image of one colour, so the survey has no data there.")
 
 # %% ../../nbs/01g_data.cutouts.ipynb #cell-026
 def _save_cutout(
     session:requests.Session, # from `_open_session`
-    service:CutoutService, # where to ask
+    service:CutoutService, # where cutouts come from
     ra:float, dec:float, # degrees
-    file:Path, # where to
+    file:Path, # where to save it
 ):
-    "Fetch, check and save one cutout. Raises `GalaxyError` when it cannot be had."
+    "Fetch, check and save one cutout. Raises `GalaxyError` if it cannot be fetched or is not valid."
     url = service.url_of(ra, dec)
     content, kind = _get(session, url, service.timeout)
     with atomic_path(file) as temporary:
@@ -119,46 +119,46 @@ def _save_cutout(
         try: image = read_rgb(temporary)
         except GalaxyError as error:
             reason = str(error).replace(str(temporary), "it").rstrip(".")
-            raise GalaxyError(f"{url} sends {len(content):,} bytes of {printable(kind, 80)} that are no image "
+            raise GalaxyError(f"{url} sends {len(content):,} bytes of {printable(kind, 80)} that are not an image "
                               f"({reason}).") from None
         _check_cutout(image, service.size, url)
 
 # %% ../../nbs/01g_data.cutouts.ipynb #cell-029
 def _read_positions(positions:str|Path|pd.DataFrame) -> pd.DataFrame: # with ra and dec in degrees
-    "A table with positions, see `load_table`. Raises `GalaxyError` unless each row has one."
+    "A table with positions, see `load_table`. Raises `GalaxyError` if a row has none."
     table = load_table(positions, [("ra", "dec")])
     unknown = ~np.isfinite(table[["ra", "dec"]].to_numpy(float)).all(1)
     if not unknown.any(): return table
-    raise GalaxyError(f"row {unknown.argmax()} of the positions has none; expected ra and dec in each row.")
+    raise GalaxyError(f"row {unknown.argmax()} has no position; expected ra and dec in each row.")
 
 # %% ../../nbs/01g_data.cutouts.ipynb #cell-032
-_MANY_FAILURES = 5 # in a row: something else is wrong
+_MANY_FAILURES = 5 # in a row; then the cause is not the positions
 
 def _stopped(error:GalaxyError, files:list[Path], skip_bad:bool) -> GalaxyError:
-    "The error that ends a fetch: what is there, and what to do."
+    "The error that ends a fetch: the cause, how many files are kept, and what to do."
     kept = sum(file.is_file() for file in files)
     hint = "" if skip_bad else ", or give `skip_bad=True` to leave out such positions"
-    return GalaxyError(f"{error} {kept} of {len(files)} cutouts are kept in {files[0].parent}: "
+    return GalaxyError(f"{error} {kept} of {len(files)} cutouts are kept in {files[0].parent}; "
                        f"run the same command again{hint}.")
 
 # %% ../../nbs/01g_data.cutouts.ipynb #cell-034
 def _is_there(file:Path, size:int) -> bool:
-    "Is the cutout there, as an image of that size? One that is not is fetched again, and that is said."
+    "Does the cutout exist with the right size? If it is wrong, a message says that it is fetched again."
     if not file.is_file(): return False
     try:
         with Image.open(file, formats=["JPEG", "PNG"]) as image: is_right = image.size == (size, size)
-    except Exception: is_right = False # a decoder raises what its depths raise
-    if not is_right: print(f"{printable(file)}: fetched again, since it is no image of {size} px", file=sys.stderr)
+    except Exception: is_right = False # decoders raise almost anything
+    if not is_right: print(f"{printable(file)}: fetched again, since it is not an image of {size} px", file=sys.stderr)
     return is_right
 
 # %% ../../nbs/01g_data.cutouts.ipynb #cell-036
 def fetch_cutouts(
-    positions:str|Path|pd.DataFrame, # a table with ra and dec, see `load_table`, and whatever else
+    positions:str|Path|pd.DataFrame, # a table with ra and dec, see `load_table`; other columns are kept
     folder:str|Path, # of the images
-    service:CutoutService=LEGACY_SURVEYS, # where to ask
+    service:CutoutService=LEGACY_SURVEYS, # where cutouts come from
     skip_bad:bool=False, # leave out positions without an image, instead of stopping
 ) -> pd.DataFrame: # the same rows (less those left out) and `path`, relative to the folder
-    "Fetch a cutout for each position. Raises `GalaxyError` naming the position that cannot be had."
+    "Fetch a cutout for each position. Raises `GalaxyError` naming the first position that fails."
     table = _read_positions(positions)
     table = table.assign(path=list(map(service.name_of, table["ra"], table["dec"])))
     files, bad, failures_in_a_row = [Path(folder)/name for name in table["path"]], [], 0
@@ -175,4 +175,4 @@ def fetch_cutouts(
                 if is_over or not skip_bad: raise _stopped(error, files, skip_bad) from None
                 bad.append(place)
                 print("left out:", error)
-    return table.iloc[np.setdiff1d(np.arange(len(table)), bad)] # by place: rows of two tables may share their labels
+    return table.iloc[np.setdiff1d(np.arange(len(table)), bad)] # by position: labels may be repeated

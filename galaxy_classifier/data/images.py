@@ -34,14 +34,14 @@ if TYPE_CHECKING:
     from astropy.io import fits
 
 # %% ../../nbs/01b_data.images.ipynb #cell-008
-# Version → where the list's address is, and the forms of the address, of the list's length and of one tag.
+# Version → offset of the list's address, and the `struct` formats of the address, of the list's length and of a tag.
 _TIFF_FORMS = {42: (4, "I", "H", "HHII"), 43: (8, "Q", "Q", "HHQQ")}
 # Type → bytes of one number.
 _TIFF_TYPES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8}
 _MAX_TAGS = 1000
 
-def _tiff_tags(path:str|Path) -> list[tuple[int, int]]: # number and bytes of each
-    "What the tags of a TIFF file claim; none for other files. Raises `ValueError` for a list that cannot be."
+def _tiff_tags(path:str|Path) -> list[tuple[int, int]]: # number and bytes of each tag
+    "The tags that a TIFF file claims to have; none for other files. Raises `ValueError` for an invalid list."
     with open(path, "rb") as file:
         head = file.read(16)
         order = {b"II": "<", b"MM": ">"}.get(head[:2])
@@ -63,19 +63,19 @@ def _tiff_tags(path:str|Path) -> list[tuple[int, int]]: # number and bytes of ea
 _MAX_TAG_BYTES = 2**24 # of all tags together: a table of strips, a colour profile
 
 def _check_tiff(path:str|Path):
-    "Raises `ValueError` for a TIFF file with tags that are unreasonably long, before anything reads them."
+    "Raises `ValueError` for a TIFF file with unreasonably long tags, before they are read."
     total = 0
     for tag, length in _tiff_tags(path):
         total += length
         if total <= _MAX_TAG_BYTES: continue
-        before = f", which makes {total:,} with those before it" if total > length else ""
+        before = f", {total:,} with those before it" if total > length else ""
         raise ValueError(f"its tag {tag} claims {length:,} bytes{before}")
 
 # %% ../../nbs/01b_data.images.ipynb #cell-013
-_MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]") # not: an escaped byte, a restart, filling
+_MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]") # not an escaped byte, a restart marker or a fill byte
 
 def _jpeg_scans(path:str|Path) -> int: # 0 for other files
-    "How many scans the image of a JPEG file has."
+    "Number of scans in a JPEG file."
     with open(path, "rb") as file:
         if file.read(2) != b"\xff\xd8": return 0
         with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
@@ -93,26 +93,26 @@ _MAX_PIXELS = 64_000_000 # an 8000 × 8000 mosaic; a decompression bomb has more
 def _check_size(path:str|Path, height:int, width:int, most:int=_MAX_PIXELS):
     "Raises `GalaxyError` for an unreasonably large image."
     if height*width > most:
-        raise GalaxyError(f"{path} is {width}×{height}; expected at most {most:,} pixels: cut out the galaxy first.")
+        raise GalaxyError(f"{path} is {width}×{height}; expected at most {most:,} pixels. Cut out the galaxy first.")
 
 # %% ../../nbs/01b_data.images.ipynb #cell-018
 _MAX_SCANS = 64 # six times those of a usual progressive file
 
 def _check_scans(path:str|Path, pixels:int) -> int: # scans; 0 for other files
-    "Raises `GalaxyError` for a JPEG file that takes unreasonably long: many scans, or some of a large image."
+    "Raises `GalaxyError` for a JPEG file that takes too long to decode: too many scans for its size."
     scans, most = _jpeg_scans(path), min(_MAX_SCANS, 10*_MAX_PIXELS//max(pixels, 1))
     if scans <= most: return scans
-    raise GalaxyError(f"{path} has {scans} progressive scans of {pixels:,} pixels; expected at most {most}: "
-                      "save it anew.")
+    raise GalaxyError(f"{path} has {scans} progressive scans of {pixels:,} pixels; expected at most {most}. "
+                      "Save it without progressive scans.")
 
 # %% ../../nbs/01b_data.images.ipynb #cell-020
 def _check_depth(path:str|Path, image:Image.Image):
     "Raises `GalaxyError` for more than 8 bits a channel."
     by_tag = max(getattr(image, "tag_v2", {}).get(258, (8,))) # BitsPerSample of a TIFF file
-    by_tile = any(";16" in str(tile[3]) for tile in image.tile) # what Pillow's decoder is told, for other files
+    by_tile = any(";16" in str(tile[3]) for tile in image.tile) # the mode of Pillow's decoder, for other files
     if image.mode.startswith(("I", "F")) or by_tile or by_tag > 8:
         raise GalaxyError(f"{path} has more than 8 bits a channel (mode {image.mode}); "
-                          "expected 8-bit RGB or grey: stretch it first, or give FITS.")
+                          "expected 8-bit RGB or grey. Stretch it first, or give FITS.")
 
 # %% ../../nbs/01b_data.images.ipynb #cell-023
 _MAX_JPEG2000 = 4_000_000 # pixels: its decoder is slow, and takes ten times the memory of others
@@ -138,12 +138,12 @@ _SLOW = 2**25 # pixels of all scans together, which take about a second
 _SECONDS = 15 # for a file with more
 
 def _decode(image:Image.Image) -> np.ndarray: # (H,W,3) uint8
-    "All pixels as RGB."
+    "The decoded pixels as RGB."
     image.load()
     return np.asarray((image.convert("RGBA") if "transparency" in image.info else image).convert("RGB"))
 
 def _decode_file(path:str) -> np.ndarray: # (H,W,3) uint8
-    "The pixels of a file that was checked."
+    "The pixels of a file that has been checked."
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         with Image.open(path, formats=_FORMATS) as image: return _decode(image)
@@ -152,12 +152,12 @@ def _decode_file(path:str) -> np.ndarray: # (H,W,3) uint8
 def read_rgb(
     path:str|Path, # JPEG, PNG, TIFF, WebP or JPEG 2000, any 8-bit mode and size
 ) -> np.ndarray: # (H,W,3) uint8
-    "Read an image as RGB. Raises `GalaxyError` naming the file when it is broken or unreasonably large."
+    "Read an image as RGB. Raises `GalaxyError` naming the file if it is broken or too large."
     try:
         _check_tiff(path)
         _check_jpeg2000(path)
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore") # of decoders about what is odd, and of Pillow about a size that we check
+            warnings.simplefilter("ignore") # about oddities, and about the size, which is checked here
             with Image.open(path, formats=_FORMATS) as image:
                 _check_size(path, image.height, image.width)
                 _check_depth(path, image)
@@ -167,11 +167,11 @@ def read_rgb(
     except GalaxyError:
         raise
     except TimeoutError as error:
-        raise GalaxyError(f"{path} cannot be decoded: {error}. Save it anew.") from None
+        raise GalaxyError(f"{path} cannot be decoded: {error}. Save it again as PNG.") from None
     except UnidentifiedImageError:
-        raise GalaxyError(f"{path} cannot be read as an image; expected a JPEG, PNG or TIFF file"
-                          ", or WebP and JPEG 2000 where Pillow has them.") from None
-    except Exception as error: # a decoder raises what its depths raise: SyntaxError, struct.error, zlib.error …
+        raise GalaxyError(f"{path} cannot be read as an image; expected JPEG, PNG or TIFF, "
+                          "or WebP and JPEG 2000 if Pillow supports them.") from None
+    except Exception as error: # decoders raise almost anything: SyntaxError, struct.error, zlib.error …
         raise reading_error(path, error, "an image", "expected a whole JPEG, PNG or TIFF file") from None
 
 # %% ../../nbs/01b_data.images.ipynb #cell-029
@@ -179,7 +179,7 @@ _BLOCK = 2880 # bytes
 _MAX_HEADER = 1000 # blocks
 
 def _read_header(file:io.BufferedReader) -> "fits.Header":
-    "Read the header that begins here. Raises `ValueError` when it does not end."
+    "Read the header that begins here. Raises `ValueError` if it has no end."
     fits = import_extra("astropy.io.fits", "FITS")
     blocks = []
     while not blocks or not any(blocks[-1][at:at + 8] == b"END     " for at in range(0, _BLOCK, 80)):
@@ -189,7 +189,7 @@ def _read_header(file:io.BufferedReader) -> "fits.Header":
 
 # %% ../../nbs/01b_data.images.ipynb #cell-032
 def _data_bytes(header:"fits.Header") -> int:
-    "Length of the data that a header promises. Raises `ValueError` for sizes that cannot be."
+    "Length of the data that a header announces. Raises `ValueError` for impossible sizes."
     count, bits = header.get("NAXIS"), header.get("BITPIX")
     is_count = type(count) is int and 0 <= count <= 9
     sizes = [header.get(f"NAXIS{number}") for number in range(1, count + 1)] if is_count else [None]
@@ -200,17 +200,17 @@ def _data_bytes(header:"fits.Header") -> int:
     return abs(bits)//8*groups*(extra + (math.prod(sizes) if sizes else 0))
 
 # %% ../../nbs/01b_data.images.ipynb #cell-034
-_MAX_TILES = 2**20 # bytes; gzip makes a thousand times as much of them
+_MAX_TILES = 2**20 # bytes; gzip can unpack them to a thousand times as many
 
 def _check_tiles(header:"fits.Header"):
-    "Raises `ValueError` for a compressed image that may unpack to gigabytes, whatever size it claims."
+    "Raises `ValueError` for a compressed image that may unpack to gigabytes, whatever its header claims."
     kind, packed = str(header.get("ZCMPTYPE", "")).upper(), header.get("PCOUNT", 0)
     if kind.startswith("GZIP") and packed > _MAX_TILES:
-        raise ValueError(f"{packed:,} bytes of {kind} tiles are more than {_MAX_TILES:,}: unpack it with funpack")
+        raise ValueError(f"{packed:,} bytes of {kind} tiles are more than {_MAX_TILES:,}. Unpack it with funpack")
 
 # %% ../../nbs/01b_data.images.ipynb #cell-036
 def _check_fits(file:io.BufferedIOBase) -> list["fits.Header"]:
-    "Walk through all headers before anything else trusts them. Raises `ValueError` where one is nonsense."
+    "Read and check all headers. Raises `ValueError` for an invalid one."
     whole, at, headers = file.seek(0, os.SEEK_END), 0, []
     file.seek(0)
     if file.read(9) != b"SIMPLE  =": raise ValueError("it does not begin with SIMPLE")
@@ -220,7 +220,7 @@ def _check_fits(file:io.BufferedIOBase) -> list["fits.Header"]:
         length, begins = _data_bytes(headers[-1]), file.tell()
         _check_tiles(headers[-1])
         if begins + length > whole:
-            raise ValueError(f"it is cut short: a header promises {length:,} bytes, {whole - begins:,} are there")
+            raise ValueError(f"it is truncated: a header announces {length:,} bytes, {whole - begins:,} are there")
         at = begins + -(-length//_BLOCK)*_BLOCK
     file.seek(0)
     return headers
@@ -231,7 +231,7 @@ _MAX_UNPACKED = 2**29 # bytes of a .fits.gz
 def open_fits(
     path:str|Path, # .fits, .fits.fz or .fits.gz
 ) -> tuple[io.BufferedIOBase, list["fits.Header"]]: # the file at its beginning, unpacked; its headers
-    "Open a FITS file and check its headers. Raises `ValueError` where something is nonsense."
+    "Open a FITS file and check its headers. Raises `ValueError` for an invalid file."
     with ExitStack() as stack:
         file = stack.enter_context(open(path, "rb"))
         if str(path).lower().endswith(".gz"):
@@ -247,12 +247,12 @@ _NO_SCIENCE = re.compile(r"(.*[_. ])?(wht|weight|ivar|invvar|var|err|error|rms|d
                          r"\d*([_. ].*)?", re.I)
 
 def _science_units(file:"fits.HDUList") -> list:
-    "Units with an image that is not called weight, error or mask."
+    "Extensions with an image, except weights, errors and masks."
     units = [unit for unit in file if len(getattr(unit, "shape", ())) in (2, 3)]
     return [unit for unit in units if not _NO_SCIENCE.fullmatch(str(unit.name))]
 
-def _band_of(unit) -> str: # empty when it does not say
-    "The band that a unit is named after, or that its header names: r for SCI_R, decam.r, FILTER 'r DECam'."
+def _band_of(unit) -> str: # empty if unknown
+    "The band in an extension's name or header: r for SCI_R, decam.r, FILTER 'r DECam'."
     words = [str(unit.name), *(str(unit.header.get(key, "")) for key in ("BAND", "FILTER", "FILTER1", "FILTNAM"))]
     found = [re.fullmatch(r"(?:.*[_. ]|sdss|decam|des|ps1|hsc-?)?([griz])(?:[_. -].*)?", word.strip(), re.I)
              for word in words]
@@ -260,10 +260,10 @@ def _band_of(unit) -> str: # empty when it does not say
 
 # %% ../../nbs/01b_data.images.ipynb #cell-045
 _TRIPLES = "grz", "gri", "riz", "giz" # the first is that of Galaxy10
-_ASSUMED = {3: "grz", 4: "griz"} # where a file does not say
+_ASSUMED = {3: "grz", 4: "griz"} # if a file does not name its bands
 
-def choose_bands(bands:str) -> tuple[str, list[int]]: # three of them, bluest first; their places
-    "Which bands to stretch. Raises `GalaxyError` when there are not three that have a scale."
+def choose_bands(bands:str) -> tuple[str, list[int]]: # three of them, bluest first; their indices
+    "Which bands to stretch. Raises `GalaxyError` unless three of them have a scale."
     bands = re.sub(r"[\s,;/]", "", bands).lower()
     chosen = next((each for each in _TRIPLES if set(each) <= set(bands)), None)
     if chosen is None or len(set(bands)) < len(bands):
@@ -272,12 +272,12 @@ def choose_bands(bands:str) -> tuple[str, list[int]]: # three of them, bluest fi
 
 @cache
 def _say_once(message:str):
-    "Say something on standard error, the first time only."
+    "Print a message on standard error, the first time only."
     print(message, file=sys.stderr)
 
 # %% ../../nbs/01b_data.images.ipynb #cell-047
-def _find_bands(path:str|Path, file:"fits.HDUList") -> tuple[list, str]: # units, each with a band or a cube; bands
-    "The units that hold the bands of a file. Raises `GalaxyError` when there are none."
+def _find_bands(path:str|Path, file:"fits.HDUList") -> tuple[list, str]: # extensions (one a band, or a cube); bands
+    "The extensions that hold the bands of a file. Raises `GalaxyError` if there are none."
     units = _science_units(file)
     cube = next((unit for unit in units if len(unit.shape) == 3 and 3 <= unit.shape[0] <= 8), None)
     if cube is not None: return [cube], str(cube.header.get("BANDS", file[0].header.get("BANDS", "")))
@@ -288,12 +288,12 @@ def _find_bands(path:str|Path, file:"fits.HDUList") -> tuple[list, str]: # units
     if len(named) >= 3: return list(named.values()), "".join(named)
     if len(planes) in _ASSUMED: return planes, ""
     shapes = [unit.shape for unit in file if getattr(unit, "shape", ())]
-    raise GalaxyError(f"{path} holds arrays of shapes {shapes}; expected (3, H, W): three bands of one galaxy, "
-                      "one in each extension, or three files given as NAME_*.fits.")
+    raise GalaxyError(f"{path} holds arrays of shapes {shapes}; expected (3, H, W), or three extensions (H, W). "
+                      "Give three files with one band each as NAME_*.fits.")
 
 # %% ../../nbs/01b_data.images.ipynb #cell-049
 def _find_plane(path:str|Path, file:"fits.HDUList") -> tuple[list, str]: # as `_find_bands`
-    "The unit with the only band of a file: `SCI` before others. Raises `GalaxyError` when there is none."
+    "The extension with the one band of a file, preferably `SCI`. Raises `GalaxyError` if there is none."
     planes = [unit for unit in _science_units(file) if len(unit.shape) == 2]
     planes.sort(key=lambda unit: str(unit.name) != "SCI")
     if planes: return planes[:1], ""
@@ -303,8 +303,8 @@ def _find_plane(path:str|Path, file:"fits.HDUList") -> tuple[list, str]: # as `_
 # %% ../../nbs/01b_data.images.ipynb #cell-052
 _MOST_FILLED = .5 # share of the pixels of a band
 
-def _fill_border(path:str|Path, flux:np.ndarray) -> bool: # (N,H,W), filled in place; was there anything to fill?
-    "Fill NaN that reaches the border. Raises `GalaxyError` for other pixels that are not finite."
+def _fill_border(path:str|Path, flux:np.ndarray) -> bool: # (N,H,W), filled in place; was anything filled?
+    "Fill NaN that touches the border. Raises `GalaxyError` for other pixels that are NaN or infinite."
     broken = ~np.isfinite(flux)
     if not broken.any(): return False
     filled = np.zeros_like(broken)
@@ -317,26 +317,26 @@ def _fill_border(path:str|Path, flux:np.ndarray) -> bool: # (N,H,W), filled in p
     centre = filled[:, height*3//8:height*5//8 + 1, width*3//8:width*5//8 + 1]
     count = int((~np.isfinite(flux)).sum())
     if not count and not centre.any(): return True
-    raise GalaxyError(f"{path} has {count or int(centre.sum())} pixels that are not finite; "
-                      "fill them, or cut out another part.")
+    raise GalaxyError(f"{path} has {count or int(centre.sum())} pixels that are NaN or infinite. "
+                      "Fill them, or cut out another part.")
 
 # %% ../../nbs/01b_data.images.ipynb #cell-055
 _LINEAR_WCS = re.compile(r"(CTYPE|CRVAL|CRPIX|CDELT|CROTA|CUNIT)[12]|(CD|PC)[12]_[12]|LONPOLE|LATPOLE")
 
 def _sky_axes(header:"fits.Header") -> np.ndarray|None: # (2,2) degrees of east and north for a step right and up
-    "How the sky lies on the pixels; None when the header does not say."
-    from astropy.wcs import WCS  # takes a while, and JPEG files need none
+    "Orientation and scale of the sky on the pixels; None if the header has no WCS."
+    from astropy.wcs import WCS  # slow to import, and not needed for JPEG files
     linear = {key: header[key] for key in header if _LINEAR_WCS.fullmatch(key)}
-    if not {"CDELT1", "CD1_1", "CD1_2"} & set(linear): return None # a step of 1 degree is what WCS assumes
+    if not {"CDELT1", "CD1_1", "CD1_2"} & set(linear): return None # WCS would assume 1 degree a pixel
     linear |= {key: str(linear.get(key))[:8] for key in ("CTYPE1", "CTYPE2")} # without -SIP
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            wcs = WCS(type(header)(linear), fix=False) # which would make up a step where it is 0
+            wcs = WCS(type(header)(linear), fix=False) # fixing would invent a scale where it is 0
             wcs.wcs.set()
             axes = wcs.pixel_scale_matrix[[wcs.wcs.lng, wcs.wcs.lat]] if wcs.has_celestial else np.zeros((2, 2))
             return axes if np.isfinite(axes).all() and abs(np.linalg.det(axes)) > 0 else None
-    except Exception: # wcslib raises what its depths raise
+    except Exception: # wcslib raises almost anything
         return None
 
 def _pixel_scale(axes:np.ndarray) -> float:
@@ -345,7 +345,7 @@ def _pixel_scale(axes:np.ndarray) -> float:
 
 # %% ../../nbs/01b_data.images.ipynb #cell-057
 def _north_up(image:np.ndarray, axes:np.ndarray|None) -> np.ndarray: # (H,W,3), its first row the lowest
-    "North up, east to the left, as far as quarter turns and a reflection can do it."
+    "North up, east to the left, as far as quarter turns and a reflection allow."
     if axes is None: return image[::-1]
     if abs(axes[0, 1]) + abs(axes[1, 0]) > abs(axes[0, 0]) + abs(axes[1, 1]):
         image, axes = image.transpose(1, 0, 2), axes[:, ::-1] # rows of the file are columns of the sky
@@ -356,18 +356,18 @@ def _north_up(image:np.ndarray, axes:np.ndarray|None) -> np.ndarray: # (H,W,3), 
 # %% ../../nbs/01b_data.images.ipynb #cell-060
 @dataclass
 class _Flux:
-    "What a FITS file holds."
+    "Flux of a FITS file, its bands, and its orientation."
     cube:np.ndarray # (N,H,W) float32, a band each
-    bands:str # one letter a band; empty when it does not say
+    bands:str # one letter a band; empty if unknown
     axes:np.ndarray|None # see `_sky_axes`
     filled:bool = False # were borders without data filled?
 
 _MAX_FLUX_PIXELS = 16_000_000 # flux and its stretch take 60 bytes for each
 
 def _take_flux(path:str|Path, units:list, bands:str) -> _Flux:
-    "The pixels of some units of a file. Raises `GalaxyError` when they are of several shapes, or too many."
+    "The pixels of some extensions. Raises `GalaxyError` for different shapes or too many pixels."
     shapes = [unit.shape[-2:] for unit in units]
-    if len(set(shapes)) > 1: raise GalaxyError(f"{path} holds bands of shapes {shapes}; expected one shape.")
+    if len(set(shapes)) > 1: raise GalaxyError(f"{path} holds bands of shapes {shapes}; expected one shape for all.")
     bands_held = max(3, len(units), *units[0].shape[:-2])
     _check_size(path, *shapes[0], 3*_MAX_FLUX_PIXELS//bands_held)
     if len(units[0].shape) == 2: cube = np.stack([np.asarray(unit.data, np.float32) for unit in units])
@@ -375,41 +375,41 @@ def _take_flux(path:str|Path, units:list, bands:str) -> _Flux:
     return _Flux(cube, bands, _sky_axes(units[0].header), _fill_border(path, cube))
 
 # %% ../../nbs/01b_data.images.ipynb #cell-061
-def _read_flux(path:str|Path, find=_find_bands) -> _Flux: # find: which units hold the bands
-    "Read the flux of a file. Raises `GalaxyError` naming what is wrong with it."
+def _read_flux(path:str|Path, find=_find_bands) -> _Flux: # find: finds the extensions with the bands
+    "Read the flux of a file. Raises `GalaxyError` saying what is wrong with the file."
     fits = import_extra("astropy.io.fits", "FITS")
     try:
         opened, _ = open_fits(path)
         with opened, warnings.catch_warnings(), np.errstate(all="ignore"):
-            warnings.simplefilter("ignore") # about what is odd in a header
+            warnings.simplefilter("ignore") # about oddities in a header
             with fits.open(opened, memmap=False) as file: # scaled numbers (BZERO) cannot be mapped
                 return _take_flux(path, *find(path, file))
     except GalaxyError:
         raise
-    except Exception as error: # astropy raises what its depths raise
+    except Exception as error: # astropy raises almost anything
         raise reading_error(path, error, "FITS") from None
 
 # %% ../../nbs/01b_data.images.ipynb #cell-064
 def find_band_files(path:str|Path) -> dict[str, Path]: # band → file, bluest first
-    "The files that are there for a name with a star."
+    "The existing files for a name with a star."
     path = Path(path)
     files = {band: path.with_name(path.name.replace("*", band)) for band in BAND_SCALES}
     return {band: file for band, file in files.items() if file.is_file()}
 
 # %% ../../nbs/01b_data.images.ipynb #cell-066
 def _read_bands(path:str|Path) -> _Flux:
-    "Read files with a band each. Raises `GalaxyError` unless there are three or four of one shape."
+    "Read files with one band each. Raises `GalaxyError` unless there are three or four of one shape."
     files = find_band_files(path)
     if len(files) < 3:
         names = ", ".join(file.name for file in files.values()) or "no file that exists"
         raise GalaxyError(f"{path} stands for {names}; expected three files, "
-                          f"with the letters of three bands of {', '.join(BAND_SCALES)} in place of the star.")
+                          f"with one of the letters {', '.join(BAND_SCALES)} in place of the star.")
     chosen, _ = choose_bands("".join(files))
     planes = [_read_flux(files[band], _find_plane) for band in chosen]
     shapes = [plane.cube.shape[1:] for plane in planes]
     if len(set(shapes)) > 1:
         raise GalaxyError(f"{path} stands for files of shapes {shapes}; "
-                          "expected one shape: cut the same field out of each band.")
+                          "expected one shape. Cut the same field out of each band.")
     cube = np.concatenate([plane.cube for plane in planes])
     return _Flux(cube, chosen, planes[0].axes, any(plane.filled for plane in planes))
 
@@ -419,8 +419,8 @@ def _three_bands(path:str|Path, flux:_Flux) -> np.ndarray: # (3,H,W) float32, ba
     count = len(flux.cube)
     bands = flux.bands or _ASSUMED.get(count, "")
     if not flux.bands and bands:
-        _say_once(f"a FITS file does not name its {count} bands: {', '.join(bands)} are assumed, in it and in all such "
-                  "files. BANDS in its header would say.")
+        _say_once(f"a FITS file does not name its {count} bands; {', '.join(bands)} are assumed, here and in all such "
+                  "files. To name them, set BANDS in the header.")
     try:
         if len(re.sub(r"[\s,;/]", "", bands)) != count:
             raise GalaxyError(f"{count} bands called {bands!r}; expected BANDS in the header, one letter a band.")
@@ -431,13 +431,13 @@ def _three_bands(path:str|Path, flux:_Flux) -> np.ndarray: # (3,H,W) float32, ba
 
 # %% ../../nbs/01b_data.images.ipynb #cell-071
 class FilledImage(np.ndarray):
-    "Pixels (H,W,3) of an image whose borders without data were filled."
+    "Pixels (H,W,3) of an image whose border without data was filled."
 
 def read_fits(
-    path:str|Path, # a FITS file with bands in a cube or in extensions, or NAME_*.fits for files with a band each
-    pixel_scale:float|str|None=None, # arcsec/pixel, or "wcs": bring it to the pixels of Galaxy10
-) -> np.ndarray: # (H,W,3) uint8, north up; a `FilledImage` where borders were filled
-    "Read flux and stretch it to colours. Raises `GalaxyError` naming what is wrong with the files."
+    path:str|Path, # a FITS file with bands in a cube or in extensions, or NAME_*.fits for files with one band each
+    pixel_scale:float|str|None=None, # arcsec/pixel, or "wcs"; resizes to the pixel scale of Galaxy10
+) -> np.ndarray: # (H,W,3) uint8, north up; a `FilledImage` if its border was filled
+    "Read flux and stretch it to colours. Raises `GalaxyError` saying what is wrong with the files."
     flux = _read_bands(path) if "*" in Path(path).name else _read_flux(path)
     image = np.ascontiguousarray(_north_up(stretch(*_three_bands(path, flux)), flux.axes))
     if pixel_scale == "wcs" and flux.axes is None:
@@ -448,7 +448,7 @@ def read_fits(
 
 # %% ../../nbs/01b_data.images.ipynb #cell-075
 def _central_square(image:np.ndarray, side:int|None=None) -> np.ndarray: # (H,W,3) → (S,S,3), the smaller of both
-    "The largest square in the middle, or one of so many pixels."
+    "The largest central square, or one of side `side`."
     height, width, _ = image.shape
     side = side or min(height, width)
     top, left = (height - side)//2, (width - side)//2
@@ -478,7 +478,7 @@ def to_scale(
     image:np.ndarray, # (H,W,3) uint8
     pixel_scale:float, # arcsec/pixel
 ) -> np.ndarray: # (S,S,3) uint8 with pixels of `PIXEL_SCALE`, S at most 256
-    "Bring the middle of an image to the pixels of Galaxy10. Raises `GalaxyError` for a scale that cannot be."
+    "Resize the middle of an image to the pixel scale of Galaxy10. Raises `GalaxyError` for an impossible scale."
     if not 0 < pixel_scale < 60:
         raise GalaxyError(f"a pixel scale of {pixel_scale:g} arcsec given. Give arcseconds in a pixel, such as 0.4.")
     square = _central_square(image)
@@ -491,18 +491,18 @@ FITS_SUFFIXES = (".fits", ".fit", ".fits.fz", ".fits.gz", ".fit.gz")
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".tif", ".tiff", ".webp", ".jp2", *FITS_SUFFIXES)
 
 def is_image_name(name:str|Path) -> bool: # of a file
-    "Does it end as an image does?"
+    "Does the name have a suffix of an image?"
     return Path(name).name.lower().endswith(IMAGE_SUFFIXES)
 
 # %% ../../nbs/01b_data.images.ipynb #cell-084
 def read_image(
-    path:str|Path, # JPEG, PNG, TIFF, WebP, JPEG 2000 or FITS, also NAME_*.fits for files with a band each
+    path:str|Path, # JPEG, PNG, TIFF, WebP, JPEG 2000 or FITS, also NAME_*.fits for files with one band each
     size:int|None=256, # H = W of the result, pixels; None keeps the size
-    pixel_scale:float|str|None=None, # arcsec/pixel, or "wcs" for that of FITS: bring it to the pixels of Galaxy10
+    pixel_scale:float|str|None=None, # arcsec/pixel, or "wcs" for that of FITS; resizes to the scale of Galaxy10
 ) -> np.ndarray: # (H,H,3) uint8
-    "Read the central square of an image. Raises `GalaxyError` naming the file when it is broken or unreasonably large."
-    if Path(path).exists() and not Path(path).is_file(): # a pipe would be waited for
-        raise GalaxyError(f"{path} is no file but a directory, a pipe or a device; expected an image.")
+    "Read the central square of an image. Raises `GalaxyError` naming the file if it is broken or too large."
+    if Path(path).exists() and not Path(path).is_file(): # reading a pipe would block
+        raise GalaxyError(f"{path} is a directory, a pipe or a device; expected the file of an image.")
     is_fits = Path(path).name.lower().endswith(FITS_SUFFIXES)
     if is_fits: image = read_fits(path, pixel_scale)
     elif pixel_scale == "wcs": raise GalaxyError(f"{path} has no WCS. Give the pixel scale in arcseconds, or FITS.")
@@ -511,8 +511,8 @@ def read_image(
     return square if size is None else resize_image(square, size)
 
 # %% ../../nbs/01b_data.images.ipynb #cell-088
-def report_resized(sides:Counter, size:int): # how many images of which side; what they were brought to
-    "Say once how many images had another size."
+def report_resized(sides:Counter, size:int): # number of images of each side; side after resizing
+    "Print once how many images had another size."
     other = sorted(set(sides) - {size})
     if not other: return
     count = sum(sides[side] for side in other)
@@ -521,7 +521,7 @@ def report_resized(sides:Counter, size:int): # how many images of which side; wh
 
 # %% ../../nbs/01b_data.images.ipynb #cell-091
 def _with_star(file:Path) -> Path:
-    "NAME_*.fits for a file of one band that has companions of other bands; else the file itself."
+    "NAME_*.fits for a file of one band if there are files of other bands; else the file itself."
     suffix = next((each for each in FITS_SUFFIXES if file.name.lower().endswith(each)), "")
     stem, ending = file.name[:len(file.name) - len(suffix)], file.name[len(file.name) - len(suffix):]
     if not suffix or stem[-2:-1] not in tuple("_-."): return file
@@ -537,7 +537,7 @@ _SYSTEM_NAMES = {
 }
 
 def is_system_name(name:str) -> bool: # of a file or folder
-    "Is it hidden, or known to be left by a system, a server or an archive?"
+    "Is it hidden, or a known file of a system, a server or an archive?"
     return name.startswith((".", "~$")) or name.casefold() in _SYSTEM_NAMES
 
 _LINKS = "links to folders, or to nothing"
@@ -546,14 +546,14 @@ def left_out_kind(entry:os.DirEntry) -> str: # empty for an image or a folder
     "Why an entry of a folder is left out."
     if is_system_name(entry.name): return "system files"
     if entry.is_dir(follow_symlinks=False): return ""
-    is_file = Path(entry.path).is_file() # False for a link to itself, which makes `entry.is_file()` fail
+    is_file = Path(entry.path).is_file() # False for a link to itself, for which `entry.is_file()` raises an error
     if entry.is_symlink() and not is_file: return _LINKS
     if not is_file: return "pipes, sockets or devices"
     return "" if is_image_name(entry.name) else "files with other endings"
 
 # %% ../../nbs/01b_data.images.ipynb #cell-096
 def scan_folder(folder:Path, root:Path, left_out:dict) -> tuple[list[Path], list[Path]]: # images, folders
-    "Images and folders in a folder; names of others go to `left_out`. Raises `GalaxyError` for links out of `root`."
+    "Images and folders in a folder; other names go to `left_out`. Raises `GalaxyError` for links out of `root`."
     images, folders = [], []
     with os.scandir(folder) as entries:
         for entry in entries:
@@ -563,26 +563,26 @@ def scan_folder(folder:Path, root:Path, left_out:dict) -> tuple[list[Path], list
             else: images.append(path)
             is_used = not kind or kind == _LINKS
             if is_used and entry.is_symlink() and path.exists() and not path.resolve().is_relative_to(root):
-                raise GalaxyError(f"{path} leads out of {root}; copy what it leads to into the folder instead.")
+                raise GalaxyError(f"{path} leads out of {root}. Copy its target into the folder instead.")
     return images, folders
 
 # %% ../../nbs/01b_data.images.ipynb #cell-098
 def report_others(
-    folder:str|Path, # that was looked through
+    folder:str|Path, # that was scanned
     left_out:dict[str, list[str]], # kind → names
 ):
-    "Say on standard error what of a folder was left out: how many of each kind, and the first names."
+    "Print on standard error what was left out of a folder: how many of each kind, and the first names."
     for kind, names in sorted(left_out.items()):
-        distinct = list(dict.fromkeys(names)) # there is a Thumbs.db in each folder
+        distinct = list(dict.fromkeys(names)) # Thumbs.db may be in each folder
         shown = ", ".join(map(printable, distinct[:10])) + (" …" if distinct[10:] else "")
         print(f"left out of {printable(folder)}: {len(names)} {kind} ({shown})", file=sys.stderr)
 
 # %% ../../nbs/01b_data.images.ipynb #cell-100
 def find_images(
     folder:str|Path, # with images in it or below
-    root:Path|None=None, # that links must not lead out of; the folder itself if not given
-    left_out:dict|None=None, # kind → names of what is no image; said at the end if not given
-) -> Iterator[Path]: # in order; NAME_*.fits for files with a band each
+    root:Path|None=None, # links must not lead out of it; default: `folder`
+    left_out:dict|None=None, # kind → names of other files; printed at the end if not given
+) -> Iterator[Path]: # in order; NAME_*.fits for files with one band each
     "All images below a folder. Raises `GalaxyError` for links that lead out of it."
     folder, others = Path(folder), {} if left_out is None else left_out
     root = root or folder.resolve()

@@ -34,12 +34,12 @@ def check_coordinates(
         raise GalaxyError(f"a right ascension of {farthest}° given; expected 0 to 360 degrees.")
     highest = dec[rows][np.abs(dec[rows]).argmax()]
     if abs(highest) > 90:
-        raise GalaxyError(f"a declination of {highest}° given; expected −90 to 90: are ra and dec swapped?")
+        raise GalaxyError(f"a declination of {highest}° given; expected −90 to 90 degrees. Are ra and dec swapped?")
     places, counts = np.unique(np.stack([ra[rows], dec[rows]]), axis=1, return_counts=True)
     if counts.max() > _MAX_AT_ONE_POSITION:
         place = places[:, counts.argmax()]
-        raise GalaxyError(f"{counts.max():,} images are said to be at ra {place[0]}°, dec {place[1]}°; "
-                          f"expected at most {_MAX_AT_ONE_POSITION}. Is it what the table holds for unknown positions?")
+        raise GalaxyError(f"{counts.max():,} images are at ra {place[0]}°, dec {place[1]}°; expected at most "
+                          f"{_MAX_AT_ONE_POSITION}. If the position is unknown, leave it empty.")
     return rows
 
 # %% ../../nbs/01c_data.splits.ipynb #cell-011
@@ -54,7 +54,7 @@ def close_pairs(
     dec:np.ndarray, # (N,) declination, degrees; NaN where unknown
     radius:float, # arcseconds
 ) -> pd.DataFrame: # first, second (rows, first < second), separation (arcseconds)
-    "All pairs of positions within a radius. Raises `GalaxyError` for coordinates that cannot be."
+    "All pairs of positions within a radius. Raises `GalaxyError` for coordinates that are not on the sky."
     ra, dec = np.asarray(ra, float), np.asarray(dec, float)
     rows = check_coordinates(ra, dec)
     points, pairs = _unit_vectors(ra[rows], dec[rows]), np.empty((0, 2), int)
@@ -68,10 +68,10 @@ def close_pairs(
 
 # %% ../../nbs/01c_data.splits.ipynb #cell-017
 def equal_pixels(
-    slices:Iterable[tuple[int, np.ndarray]], # first row and (n,H,W,3) images of one piece after the other
+    slices:Iterable[tuple[int, np.ndarray]], # first row and (n,H,W,3) images of each slice
     wanted:np.ndarray, # (N,) bool, which images to compare
 ) -> pd.DataFrame: # first, second (rows), separation (NaN)
-    "Pairs of images with the same pixels, each with the first of its kind."
+    "Pairs of images with the same pixels; each image is paired with the first equal one."
     first, pairs = {}, []
     for start, images in slices if wanted.any() else ():
         for row in start + np.flatnonzero(wanted[start:start + len(images)]):
@@ -86,7 +86,7 @@ SHARED_SKY = 67. # arcseconds, the side of a cutout of Galaxy10: closer centres 
 def related_pairs(
     ra:np.ndarray, # (N,) right ascension, degrees; NaN where unknown
     dec:np.ndarray, # (N,) declination, degrees; NaN where unknown
-    slices:Iterable[tuple[int, np.ndarray]]=(), # first row and images of each piece, read where a position is unknown
+    slices:Iterable[tuple[int, np.ndarray]]=(), # first row and images of each slice, read if a position is unknown
     radius:float=SHARED_SKY, # arcseconds between centres
 ) -> pd.DataFrame: # first, second (rows), separation (arcseconds; NaN if found by pixels), same_galaxy
     "Pairs of images with centres closer than a radius, or with equal pixels where a position is unknown."
@@ -97,7 +97,7 @@ def related_pairs(
 
 # %% ../../nbs/01c_data.splits.ipynb #cell-023
 def connected_groups(count:int, pairs:pd.DataFrame) -> np.ndarray: # (count,) the same number for images of one group
-    "Number the groups that pairs (columns first and second) form."
+    "Number of the group of each image, from pairs (columns first and second)."
     graph = coo_matrix((np.ones(len(pairs)), (pairs["first"], pairs["second"])), (count, count))
     return connected_components(graph, directed=False)[1]
 
@@ -112,13 +112,13 @@ def split_counts(
     fractions:tuple[float, float, float]=(.6, .2, .2), # train, valid, test; sum to 1
     classes:list[str]|None=None, # C names, for the message
 ) -> np.ndarray: # (3,C) images wanted in each part
-    "How many images of each class belong in each part. Raises `GalaxyError` for a class with one or two."
+    "How many images of each class go to each part. Raises `GalaxyError` for a class with one or two images."
     if len(fractions) != 3 or min(fractions) <= 0 or abs(sum(fractions) - 1) > 1e-9:
         raise GalaxyError(f"fractions {fractions} given; expected three positive numbers that sum to 1.")
     counts = np.bincount(labels, minlength=len(classes or []))
     for label in np.flatnonzero((counts > 0) & (counts < 3)):
         raise GalaxyError(f"class {_class_name(classes, label)} has {counts[label]} image(s); "
-                          "a stratified split needs at least 3: add images or drop the class.")
+                          "a stratified split needs at least 3. Add images or drop the class.")
     valid, test = (np.where(counts, np.maximum(1, np.round(counts*share)), 0).astype(int) for share in fractions[1:])
     return np.stack([counts - valid - test, valid, test])
 
@@ -144,7 +144,7 @@ def _assign_singles(labels:np.ndarray, parts:np.ndarray, targets:np.ndarray, lab
     rows = random_generator(seed, label).permutation(np.flatnonzero(members & (parts < 0)))
     wanted = targets[:, label] - np.bincount(parts[members & (parts >= 0)], minlength=len(targets))
     wanted = np.maximum(0, wanted)
-    wanted[0] = max(0, len(rows) - wanted[1:].sum()) # the first part gives way where groups overfill another
+    wanted[0] = max(0, len(rows) - wanted[1:].sum()) # the first part shrinks if groups overfill another
     parts[rows] = np.repeat(np.arange(len(wanted)), wanted)[:len(rows)]
 
 # %% ../../nbs/01c_data.splits.ipynb #cell-035
@@ -153,7 +153,7 @@ def stratified_split(
     fractions:tuple[float, float, float]=(.6, .2, .2), # train, valid, test; sum to 1
     seed:int=0, # of the shuffle
     classes:list[str]|None=None, # C names, for the message
-    groups:np.ndarray|None=None, # (N,) images with the same number stay together; None: each by itself
+    groups:np.ndarray|None=None, # (N,) images with the same number stay in one part; None: each is its own group
     kept:np.ndarray=(), # rows that must not be validated or tested on
 ) -> dict[str, np.ndarray]: # "train", "valid", "test": sorted rows
     "Divide rows class by class, groups as a whole. Raises `GalaxyError` when a class cannot be in all three parts."
@@ -165,27 +165,27 @@ def stratified_split(
         shares = np.bincount(parts[labels == label], minlength=3)
         if shares.min(): continue
         raise GalaxyError(f"class {_class_name(classes, label)} has no image for {_PARTS[shares.argmin()]}: "
-                          f"its {shares.sum()} images show too few different patches of sky; "
-                          "add images or give a smaller `radius`.")
+                          f"its {shares.sum()} images show too few different patches of sky. "
+                          "Add images or give a smaller `radius`.")
     return {name: np.flatnonzero(parts == part) for part, name in enumerate(_PARTS)}
 
 # %% ../../nbs/01c_data.splits.ipynb #cell-041
 def stratified_folds(
     labels:np.ndarray, # (N,) integers
-    groups:np.ndarray, # (N,) images with the same number stay together
+    groups:np.ndarray, # (N,) images with the same number stay in one fold
     count:int=5, # folds
     seed:int=0, # of the shuffle
 ) -> np.ndarray: # (N,) fold of each image, 0 to count − 1
     "Divide rows into folds class by class, groups as a whole."
     targets = np.zeros((count, labels.max(initial=-1) + 1), int)
-    np.add.at(targets, (np.arange(len(labels)) % count, np.sort(labels)), 1) # every class and all together
+    np.add.at(targets, (np.arange(len(labels)) % count, np.sort(labels)), 1) # equal in each class and in all
     folds = _assign_groups(labels, groups, targets, np.array([], int), seed)
     for label in np.unique(labels): _assign_singles(labels, folds, targets, label, seed)
     return folds
 
 # %% ../../nbs/01c_data.splits.ipynb #cell-044
 def contradicting(labels:np.ndarray, pairs:pd.DataFrame) -> pd.DataFrame:
-    "The pairs (see `related_pairs`) that are one galaxy with two labels."
+    "Pairs (see `related_pairs`) that are one galaxy with two labels."
     labels = np.asarray(labels)
     return pairs[pairs["same_galaxy"] & (labels[pairs["first"]] != labels[pairs["second"]])]
 

@@ -34,7 +34,7 @@ from ..data.tables import check_paths, is_table, load_table, read_table, table_f
 
 # %% ../../nbs/07b_inference.inputs.ipynb #cell-009
 def _glob_root(pattern: Path) -> Path:
-    "The folder that a glob begins in."
+    "The folder in which a glob begins."
     return Path(*itertools.takewhile(lambda part: not glob.has_magic(part), pattern.parts)).resolve()
 
 def _check_exists(file: Path) -> None:
@@ -80,10 +80,10 @@ def _find_files(names: Iterable[str|Path]) -> Iterator[Path]:
             seen.add(place)
 
 # %% ../../nbs/07b_inference.inputs.ipynb #cell-020
-STRIDE = 100 # lines between two whose place is noted
+STRIDE = 100 # lines between two noted positions
 
 def _write_lines(folder: Path, name: str, lines: Iterable[str]) -> int: # how many
-    "Write lines and where each hundredth begins. Raises `GalaxyError` for a line break within one."
+    "Write lines, and where each hundredth begins. Raises `GalaxyError` for a line break within a line."
     places, place, count = [], 0, 0
     with atomic_path(folder/f"{name}.txt") as temporary, open(temporary, "wb") as file:
         for count, line in enumerate(lines, 1):
@@ -112,7 +112,7 @@ class ImageList:
 
 # %% ../../nbs/07b_inference.inputs.ipynb #cell-024
 def _finish_list(folder: Path, kind: str, source: str, count: int, step: int = 1) -> ImageList:
-    "Note what a list is. Raises `GalaxyError` when it is empty."
+    "Write what a list holds. Raises `GalaxyError` when it is empty."
     if not count: raise GalaxyError(f"no images in {source}. Give files that end in {', '.join(IMAGE_SUFFIXES)}.")
     status = Path(source).stat() if kind == "hdf5" else None
     digest = [kind, source, count, *([status.st_size, status.st_mtime_ns] if status else [])]
@@ -138,7 +138,7 @@ def names(self:ImageList,
     start:int, # first row
     stop:int, # row after the last
 ) -> list[str]:
-    "What some images are called."
+    "Names of the images `start` to `stop`."
     if self.kind in ("hdf5", "store"): return [str(row) for row in range(start, min(stop, self.count))]
     names = self._lines("ids" if (self.folder/"ids.txt").is_file() else "files", start, stop)
     # A file name that is no UTF-8 cannot be written to a table as it is.
@@ -161,7 +161,7 @@ def read(self:ImageList,
     start:int, # first row
     stop:int, # row after the last
 ) -> Iterator[tuple[str, np.ndarray|GalaxyError]]: # name; (H,H,3) uint8, or what is wrong with the image
-    "Read some images one after the other. An error is handed on, since the image may have to be left out."
+    "Read images one after the other; yields the error of an image that cannot be read, so that it can be left out."
     names, stop = self.names(start, stop), min(stop, self.count)
     if self.kind in ("hdf5", "store"):
         images = map(np.array, self._read_rows(start, stop))
@@ -174,7 +174,7 @@ def read(self:ImageList,
 
 # %% ../../nbs/07b_inference.inputs.ipynb #cell-033
 def _list_files(names: list[str|Path], folder: Path, limit: int|None = None) -> ImageList:
-    "A list of files, or of the first of them; the others are not looked for."
+    "A list of files, or of the first `limit`; the search stops there."
     source = ", ".join(map(str, names[:3])) + (" …" if names[3:] else "")
     found = itertools.islice(_find_files(names), limit)
     files = map(Path.absolute, progress(found, label="list", unit="images"))
@@ -182,14 +182,14 @@ def _list_files(names: list[str|Path], folder: Path, limit: int|None = None) -> 
 
 # %% ../../nbs/07b_inference.inputs.ipynb #cell-036
 def _check_ids(name: str, ids: pd.Series) -> None:
-    "Raises `GalaxyError` for ids of a table that are missing or come twice."
+    "Raises `GalaxyError` for missing or repeated ids of a table."
     twice = ids[ids.duplicated()]
     if ids.isna().any(): raise GalaxyError(f"{name} row {2 + ids.isna().argmax()} has no id. Give one in each row.")
     if len(twice): raise GalaxyError(f"{name} has {len(twice)} ids twice, first {twice.iloc[0]!r}. Give each once.")
 
 # %% ../../nbs/07b_inference.inputs.ipynb #cell-038
 def _check_labels(name: str, labels: pd.Series, classes: list[str]) -> None:
-    "Raises `GalaxyError` for labels of a table that the model does not know."
+    "Raises `GalaxyError` for labels of a table that are no classes of the model."
     foreign = sorted(set(labels.dropna().astype(str)) - set(classes))
     if not foreign: return
     more = " …" if foreign[5:] else ""
@@ -198,7 +198,7 @@ def _check_labels(name: str, labels: pd.Series, classes: list[str]) -> None:
 
 # %% ../../nbs/07b_inference.inputs.ipynb #cell-041
 def _load_table(source: str|Path|pd.DataFrame) -> tuple[str, pd.DataFrame, Path]:
-    "Name of a table, its rows numbered, and the folder that paths start from; the files are there."
+    "Name of a table, its numbered rows, and the folder from which paths start. Raises `GalaxyError` for missing files."
     is_file = isinstance(source, (str, Path))
     name, base = (str(source), Path(source).parent) if is_file else ("the table", Path())
     table = load_table(source, [("path",), ("ra", "dec")]).reset_index(drop=True)
@@ -209,7 +209,7 @@ def _load_table(source: str|Path|pd.DataFrame) -> tuple[str, pd.DataFrame, Path]
 
 # %% ../../nbs/07b_inference.inputs.ipynb #cell-044
 def _keep_columns(folder: Path, source: object, rows: pd.Index) -> None:
-    "Write down the columns of a table, as they are, for some of its rows."
+    "Store the columns of a table, unchanged, for some of its rows."
     table = read_table(source).reset_index(drop=True).loc[rows].reset_index(drop=True)
     if table.attrs.get("is_text"): return table.to_csv(folder/"columns.csv", index=False)
     import_extra("pyarrow", "keep_columns")
@@ -226,7 +226,7 @@ def _list_table(
     service:CutoutService, # where they come from
     skip_bad:bool, # leave out positions without an image
     limit:int|None=None, # only the first rows
-    keep_columns:bool=False, # write down the columns of the table too?
+    keep_columns:bool=False, # store the columns of the table too?
 ) -> ImageList:
     "A list from a table. Raises `GalaxyError` naming the first wrong row."
     name, table, base = _load_table(source)
@@ -275,7 +275,7 @@ def _list_any(
     service:CutoutService, # where they come from
     skip_bad:bool, # leave out positions without an image
     limit:int|None, # only the first images of the list
-    keep_columns:bool, # write down the columns of a table too?
+    keep_columns:bool, # store the columns of a table too?
 ) -> ImageList:
     "A numbered list of images on disk. Raises `GalaxyError` for what is no image."
     if isinstance(images, Store): images = images.path
@@ -293,7 +293,7 @@ def _list_any(
 
 # %% ../../nbs/07b_inference.inputs.ipynb #cell-058
 def _set_scale(listed: ImageList, pixel_scale: str|float|None) -> ImageList:
-    "Note the pixel scale of the images of a list. Raises `GalaxyError` for one that cannot be."
+    "Store the pixel scale with a list. Raises `GalaxyError` for an impossible scale."
     scale = parse_scale(pixel_scale)
     if scale is None: return listed
     if scale == "wcs" and listed.kind != "files":
@@ -311,8 +311,8 @@ def list_images(
     service:CutoutService|None=None, # where they come from; the Legacy Surveys' viewer if not given
     skip_bad:bool=False, # leave out positions without an image
     limit:int|None=None, # only the first images of the list
-    keep_columns:bool=False, # write down the columns of a table too?
-    pixel_scale:str|float|None=None, # arcsec/pixel, or "wcs": bring images to the pixels of Galaxy10
+    keep_columns:bool=False, # store the columns of a table too?
+    pixel_scale:str|float|None=None, # of the images, arcsec/pixel, or "wcs": resample them to Galaxy10's
 ) -> ImageList:
     "A numbered list of images on disk. Raises `GalaxyError` for what is no image."
     _check_limit(limit)
@@ -339,7 +339,7 @@ class MemoryImages:
     step, pixel_scale = 1, None # the latter in arcsec/pixel, where they are to be brought to that of Galaxy10
 
     def __init__(self,
-        images:np.ndarray|Image.Image|list, # (N,H,W,3) or (H,W,3) uint8, an image of Pillow, or a list of these
+        images:np.ndarray|Image.Image|list, # (N,H,W,3) or (H,W,3) uint8, a Pillow image, or a list of these
     ):
         if getattr(images, "ndim", 4) not in (3, 4):
             raise GalaxyError(f"an array of shape {images.shape} given. Give images (H, W, 3) uint8.")
@@ -354,7 +354,7 @@ class MemoryImages:
     def _scaled(self, square): return square if self.pixel_scale is None else to_scale(square, self.pixel_scale)
 
     def read(self, start:int, stop:int) -> Iterator[tuple[str, np.ndarray|GalaxyError]]: # as `ImageList.read`
-        "Bring some images to the form of files, one after the other."
+        "Bring images to the form of files, one after the other."
         for row in range(start, min(stop, len(self))):
             try: yield str(row), self._scaled(_to_square(self.images[row]))
             except GalaxyError as error: yield str(row), GalaxyError(f"image {row} cannot be used: {error}")
@@ -369,7 +369,7 @@ def open_images(
     limit:int|None=None, # only the first images
     pixel_scale:str|float|None=None, # see `list_images`
 ) -> ImageList|MemoryImages:
-    "A numbered list of whatever holds images. Raises `GalaxyError` for what is no image."
+    "A numbered list of images on disk or in memory. Raises `GalaxyError` for what is no image."
     is_on_disk = isinstance(images, (str, Path, Store, pd.DataFrame))
     items = images if isinstance(images, (list, tuple)) else []
     paths = sum(isinstance(item, (str, Path)) for item in items)

@@ -50,7 +50,7 @@ def resize_images(
     images:torch.Tensor, # (N,C,H,W) float
     size:int, # H = W of the result, pixels
 ) -> torch.Tensor: # (N,C,size,size)
-    "Antialiased, centre-aligned resize, which commutes with quarter turns and reflections."
+    "Antialiased, centre-aligned resize, which commutes with rotations by 90° and reflections."
     return F.interpolate(images, size=(size, size), mode="bilinear", align_corners=False, antialias=True)
 
 # %% ../../nbs/04c_model.networks.ipynb #cell-015
@@ -64,14 +64,14 @@ def normalise(
 def to_unit(
     images:torch.Tensor, # (N,H,W,3) uint8
 ) -> torch.Tensor: # (N,3,H,W) float32 in [0,1]
-    "From the order and type of the store to those of the network."
+    "From stored bytes, colour last, to floats, colour first."
     return images.permute(0, 3, 1, 2).float()/255
 
 def prepare_floats(
     images:torch.Tensor, # (N,3,H,W) float in [0,1]
     size:int=DEFAULT_SIZE, # H = W of the result, pixels
 ) -> torch.Tensor: # (N,3,size,size) float32 in [-1,1]
-    "Images in the network's order to its input."
+    "Floats in [0,1] to network input."
     return normalise(resize_images(images, size))
 
 # %% ../../nbs/04c_model.networks.ipynb #cell-021
@@ -84,7 +84,7 @@ def prepare_images(
 
 # %% ../../nbs/04c_model.networks.ipynb #cell-024
 class Resize(nn.Module):
-    "Bring maps to `size`, commuting with quarter turns: corner pixels stay corner pixels."
+    "Resize maps to `size` with aligned corner pixels, which commutes with rotations by 90°."
     def __init__(self,
         size:int, # H = W of the result, pixels
     ):
@@ -97,7 +97,7 @@ class Resize(nn.Module):
 # %% ../../nbs/04c_model.networks.ipynb #cell-027
 def _block(
     name:str, # of the block
-    inner:enn.FieldType, outer:enn.FieldType, # what comes in, what goes out
+    inner:enn.FieldType, outer:enn.FieldType, # types of input and output
     dropout:float, # share of the fields that is dropped, at each pixel
 ) -> dict[str, enn.EquivariantModule]: # name → layer
     "Convolution, norm, ReLU, dropout."
@@ -116,7 +116,7 @@ _POOLED_BLOCKS = (2, 4, 5)
 
 def _reference_layers(
     space:gspaces.GSpace2D, # the group
-    field:enn.FieldType, # what comes in
+    field:enn.FieldType, # type of the input
     widths:tuple[int, ...], # n after each of five blocks
 ) -> dict[str, enn.EquivariantModule]: # name → layer
     "block1 to block5, pool1 to pool3, group_pooling."
@@ -131,7 +131,7 @@ def _reference_layers(
 # %% ../../nbs/04c_model.networks.ipynb #cell-036
 def _residual_layers(
     space:gspaces.GSpace2D, # the group
-    field:enn.FieldType, # what comes in
+    field:enn.FieldType, # type of the input
     widths:tuple[int, ...], # n of the first convolution, and in each of three stages
 ) -> dict[str, enn.EquivariantModule]: # name → layer
     "A convolution, then three stages of a pooling and two residual blocks."
@@ -155,7 +155,7 @@ class EquivariantFeatures(nn.Module):
         size:int, # H = W of the input, for the mask
         kind:str="reference", # or "residual"
         widths:tuple[int, ...]=WIDTHS["reference"], # n of each block or stage
-        exact:bool=True, # bring other sizes to 8k + 1 behind the mask?
+        exact:bool=True, # resize other sizes to 8k + 1 after the mask?
     ):
         super().__init__()
         space = make_group(group)
@@ -164,14 +164,14 @@ class EquivariantFeatures(nn.Module):
         self.resize = Resize(working_size(size)) if exact and size != working_size(size) else nn.Identity()
         self.layers = enn.SequentialModule(OrderedDict(_LAYERS[kind](space, self.input_type, widths)))
         self.channels = 2*widths[-1]
-        self.run = run_layers # or what `compile_network` makes of it
+        self.run = run_layers # `compile_network` replaces it
 
 # %% ../../nbs/04c_model.networks.ipynb #cell-042
 @patch
 def forward(self:EquivariantFeatures,
     images:torch.Tensor, # (N,3,size,size)
 ) -> torch.Tensor: # (N,2n,h,w)
-    "What is left of images after group pooling: maps that rotate with them."
+    "The maps after group pooling, which rotate with the images."
     # With channels last, convolutions and poolings need not reorder their maps.
     maps = self.resize(images*self.mask.mask).contiguous(memory_format=torch.channels_last)
     return self.run(self.layers, maps, expand_filters(self.layers))
@@ -181,7 +181,7 @@ def forward(self:EquivariantFeatures,
 def forward_escnn(self:EquivariantFeatures,
     images:torch.Tensor, # (N,3,size,size)
 ) -> torch.Tensor: # (N,2n,h,w)
-    "As `forward`, through escnn's own layers."
+    "As `forward`, with escnn's own layers."
     masked = self.mask(enn.GeometricTensor(images, self.input_type)).tensor
     return self.layers(enn.GeometricTensor(self.resize(masked), self.input_type)).tensor
 
@@ -199,7 +199,7 @@ class SymmetryMLP(nn.Sequential):
     "The branch of the asymmetry index and further measurements: (N,K) to (N,out)."
     def __init__(self,
         hidden:int, # width within
-        out:int, # numbers that come out
+        out:int, # width of the output
         measurements:int=1, # K, numbers beside the image
     ):
         scale = [nn.BatchNorm1d(measurements, affine=False)] if measurements > 1 else []
@@ -210,7 +210,7 @@ class SymmetryMLP(nn.Sequential):
 class FullyNet(nn.Sequential):
     "Linear, norm, ELU and dropout for each hidden layer, then the scores."
     def __init__(self,
-        widths:tuple[int, ...], # input, hidden …, classes
+        widths:tuple[int, ...], # of input, hidden layers and classes
         dropout:float, # after each hidden layer
     ):
         layers = []
@@ -225,7 +225,7 @@ class GalaxyNetwork(nn.Module):
         features:nn.Module, # (N,3,size,size) to (N,C,h,w)
         asymmetry_mlp:nn.Module, # (N,K) to (N,S)
         head:nn.Module, # (N,C+S) to (N,classes)
-        config:dict, # name, group, classes, size, measurements, perhaps widths: what `build_model` was given
+        config:dict, # arguments of `build_model`: name, group, classes, size, measurements, perhaps widths
     ):
         super().__init__()
         self.features, self.asymmetry_mlp, self.head, self.config = features, asymmetry_mlp, head, config
@@ -240,11 +240,11 @@ class GalaxyNetwork(nn.Module):
 
 # %% ../../nbs/04c_model.networks.ipynb #cell-061
 class NonFiniteError(GalaxyError):
-    "Somewhere a number is NaN or infinite."
+    "A number is NaN or infinite."
 
 # %% ../../nbs/04c_model.networks.ipynb #cell-062
 def check_finite(name:str, values:torch.Tensor):
-    "Raises `NonFiniteError`, with the places in the batch."
+    "Raises `NonFiniteError` with the batch indices of NaN and infinite numbers."
     if values.isfinite().all(): return
     bad = (~values.isfinite()).flatten(1).any(1).nonzero().flatten().tolist()
     places = ", ".join(map(str, bad[:10])) + (" and others" if len(bad) > 10 else "")
@@ -252,7 +252,7 @@ def check_finite(name:str, values:torch.Tensor):
 
 # %% ../../nbs/04c_model.networks.ipynb #cell-064
 def _check_shape(name:str, values:torch.Tensor, expected:tuple[int, ...]):
-    "Raises `GalaxyError` for another shape, the batch apart, or type."
+    "Raises `GalaxyError` for another shape (the batch size may differ) or another type."
     if tuple(values.shape[1:]) == expected and values.is_floating_point(): return
     wanted = f"(N, {', '.join(map(str, expected))})"
     raise GalaxyError(f"{name} of shape {tuple(values.shape)} and type {values.dtype} given; expected {wanted} "
@@ -264,7 +264,7 @@ def embed(self:GalaxyNetwork,
     images:torch.Tensor, # (N,3,size,size) float, normalised
     measurements:torch.Tensor, # (N,K) float, asymmetry first
 ) -> torch.Tensor: # (N,C+S)
-    "What the head decides by. Raises `GalaxyError` as `forward` does."
+    "The embedding, input of the head. Raises `GalaxyError` as `forward` does."
     if not torch.compiler.is_compiling():
         size = self.config["size"]
         expected = dict(images=(images, (3, size, size)), measurements=(measurements, (self.config["measurements"],)))
@@ -276,14 +276,14 @@ def embed(self:GalaxyNetwork,
 # %% ../../nbs/04c_model.networks.ipynb #cell-070
 def count_parameters(
     model:nn.Module, # any
-    learned:bool=False, # leave out what training does not change, such as the mask?
+    learned:bool=False, # without parameters that training does not change, such as the mask?
 ) -> int:
-    "How many numbers the model's parameters hold."
+    "The number of a model's parameters."
     return sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad or not learned)
 
 # %% ../../nbs/04c_model.networks.ipynb #cell-072
 def _describe_config(config:dict) -> str:
-    "A network's config in one line."
+    "A network's configuration in one line."
     size, measurements = config["size"], config["measurements"]
     plural = "" if measurements == 1 else "s"
     return (f"{config['name']}, group {config['group']}, {size} × {size} pixels, "
@@ -291,7 +291,7 @@ def _describe_config(config:dict) -> str:
 
 # %% ../../nbs/04c_model.networks.ipynb #cell-075
 def _leaves(module:nn.Module, name:str="") -> Iterator[tuple[str, nn.Module]]: # name, layer
-    "The layers of a network, without those that only hold others."
+    "The layers of a network, without modules that only hold other layers."
     holds_layers = isinstance(module, (enn.SequentialModule, ResidualBlock))
     escnn_layer = isinstance(module, enn.EquivariantModule) and not holds_layers
     if escnn_layer or not any(module.children()): yield name, module
@@ -301,7 +301,7 @@ def _leaves(module:nn.Module, name:str="") -> Iterator[tuple[str, nn.Module]]: #
 
 # %% ../../nbs/04c_model.networks.ipynb #cell-077
 def _contents(part:nn.Module) -> str:
-    "What a part of a network consists of: names of blocks, or kinds of layers."
+    "The contents of a part of a network: names of blocks, or counts of layers by type."
     if isinstance(part, EquivariantFeatures): return ", ".join(part.blocks)
     kinds = Counter(type(layer).__name__ for _, layer in _leaves(part))
     return ", ".join(f"{count} {kind}" for kind, count in kinds.items())
@@ -315,7 +315,7 @@ def __repr__(self:GalaxyNetwork):
 
 # %% ../../nbs/04c_model.networks.ipynb #cell-080
 def _plain_block(inner:int, outer:int) -> nn.Sequential: # channels in, channels out
-    "Convolution, norm, ReLU, max pooling, which halves the size."
+    "Convolution, norm, ReLU, and max pooling, which halves the size."
     convolution = nn.Conv2d(inner, outer, 3, padding=1, bias=False)
     return nn.Sequential(convolution, nn.BatchNorm2d(outer), nn.ReLU(inplace=True), nn.MaxPool2d(2))
 
@@ -340,7 +340,7 @@ def _cnn_network(config:dict, widths:None=None) -> GalaxyNetwork:
 
 # %% ../../nbs/04c_model.networks.ipynb #cell-085
 def _steerable_network(config:dict, widths:tuple[int, ...]|None=None) -> GalaxyNetwork:
-    "A steerable network. Raises `GalaxyError` for other numbers of widths, or a width below 1."
+    "A steerable network. Raises `GalaxyError` for a wrong number of widths, or a width below 1."
     usual = WIDTHS[config["name"]]
     chosen = tuple(usual if widths is None else widths)
     whole = all(isinstance(width, (int, np.integer)) and width >= 1 for width in chosen)
@@ -355,7 +355,7 @@ def _steerable_network(config:dict, widths:tuple[int, ...]|None=None) -> GalaxyN
 MODELS:dict[str, Callable] = dict(reference=_steerable_network, residual=_steerable_network, cnn=_cnn_network)
 
 def _check_count(count:int, least:int, what:str) -> int:
-    "Raises `GalaxyError` for what is no integer of `least` or more."
+    "The count as an int. Raises `GalaxyError` unless it is an integer of `least` or more."
     if isinstance(count, (int, np.integer)) and count >= least: return int(count)
     raise GalaxyError(f"{count} {what} given; expected an integer of {least} or more.")
 
@@ -369,10 +369,10 @@ def build_model(
     widths:tuple[int, ...]|None=None, # n of each block of a steerable network, see `matched_widths`
 ) -> GalaxyNetwork:
     """Build a network by name.
-    Raises `GalaxyError` for an unknown name or group, too few classes, too small a size, or impossible widths."""
+    Raises `GalaxyError` for an unknown name or group, fewer than two classes, too small a size, or wrong widths."""
     if name not in MODELS: raise GalaxyError(f"no model {name!r}; expected one of {', '.join(MODELS)}.")
     classes = _check_count(classes, 2, "classes")
-    working_size(size) # refuses what is no size
+    working_size(size) # raises an error for an impossible size
     config = dict(name=name, group=group or ("C1" if name == "cnn" else "C4"), classes=classes, size=int(size),
                   measurements=_check_count(measurements, 1, "measurements"))
     return MODELS[name](config, widths)
@@ -380,7 +380,7 @@ def build_model(
 # %% ../../nbs/04c_model.networks.ipynb #cell-095
 @contextmanager
 def _evaluating(model:nn.Module) -> Iterator[None]:
-    "In eval mode without gradients, and then back in the mode it came in."
+    "Evaluate without gradients while the block runs, then restore the mode."
     training = model.training
     try:
         with torch.no_grad():
@@ -390,7 +390,7 @@ def _evaluating(model:nn.Module) -> Iterator[None]:
 
 # %% ../../nbs/04c_model.networks.ipynb #cell-097
 def _run_blank(model:GalaxyNetwork):
-    "One blank image through escnn's own layers, where hooks can watch."
+    "Run one blank image through escnn's own layers, where hooks are called."
     images = next(model.parameters()).new_zeros(1, 3, model.config["size"], model.config["size"])
     maps = getattr(model.features, "forward_escnn", model.features)(images)
     branch = model.asymmetry_mlp(images.new_zeros(1, model.config["measurements"]))
@@ -398,7 +398,7 @@ def _run_blank(model:GalaxyNetwork):
 
 # %% ../../nbs/04c_model.networks.ipynb #cell-098
 def _layer_rows(model:GalaxyNetwork) -> list[tuple[str, str, str, int]]:
-    "Name, type, shape that comes out, and learned numbers of each layer, in the order in which they run."
+    "Name, type, output shape and learned parameters of each layer, in the order in which they run."
     rows = []
     def note(name, layer, out):
         shape = "×".join(map(str, getattr(out, "tensor", out).shape[1:]))
@@ -414,23 +414,23 @@ def _layer_rows(model:GalaxyNetwork) -> list[tuple[str, str, str, int]]:
 def summary(
     model:GalaxyNetwork, # in either mode
 ) -> str: # to be printed
-    "The network as a table: layers, shapes of what they give, learned numbers."
+    "The network as a table: layers, output shapes, learned parameters."
     rows = _layer_rows(model)
     width = max(len(name) for name, *_ in rows)
     table = [f"{name:{width}s}  {kind:30s} {shape:>12s} {count or '–':>9}" for name, kind, shape, count in rows]
-    learned = f"{count_parameters(model, learned=True):,} learned numbers"
+    learned = f"{count_parameters(model, learned=True):,} learned parameters"
     return "\n".join([_describe_config(model.config), *table, learned])
 
 # %% ../../nbs/04c_model.networks.ipynb #cell-103
 def compile_network(
     model:GalaxyNetwork, # changed in place
-) -> GalaxyNetwork: # the same
-    """Let `torch.compile` join the steps of the features: half a minute at the first step, then faster.
+) -> GalaxyNetwork: # the same object
+    """Compile the features by `torch.compile`: half a minute at the first step, then faster.
     Raises `GalaxyError` without a C++ compiler."""
     if not any(map(shutil.which, (os.environ.get("CXX", "g++"), "g++", "clang++", "cl"))):
         raise GalaxyError("compiling a network needs a C++ compiler, and none is on the path. "
                           "Install g++, or leave out `compile`.")
-    # Dropout draws the same numbers as without.
+    # With `fallback_random`, dropout draws the same numbers as without compiling.
     if isinstance(model.features, EquivariantFeatures):
         model.features.run = torch.compile(run_layers, options=dict(fallback_random=True))
     else: model.features.compile()
@@ -439,7 +439,7 @@ def compile_network(
 # %% ../../nbs/04c_model.networks.ipynb #cell-106
 @lru_cache
 def _coefficients(group:str) -> tuple[int, int]: # from a trivial field; from a trivial and a regular one
-    "How many numbers a convolution to a trivial and a regular field learns."
+    "The number of coefficients of a convolution to a trivial and a regular field."
     space = make_group(group)
     inner, outer = enn.FieldType(space, [space.trivial_repr]), make_fields(space, 1)
     with escnn_through_scipy():
@@ -448,7 +448,7 @@ def _coefficients(group:str) -> tuple[int, int]: # from a trivial field; from a 
 
 # %% ../../nbs/04c_model.networks.ipynb #cell-109
 def _width_parameters(group:str, widths:tuple[int, ...]) -> int: # of the reference network
-    "Learned numbers that depend on the widths: those of convolutions, norms, and the head's first layer."
+    "Learned parameters that depend on the widths: of convolutions, norms, and the head's first layer."
     first, later = _coefficients(group)
     pairs = zip(widths[:-1], widths[1:], strict=True)
     return 3*widths[0]*first + later*sum(inner*outer for inner, outer in pairs) + 4*sum(widths) + 2*128*widths[-1]

@@ -38,7 +38,7 @@ def _named_table(
 
 # %% ../../nbs/05f_training.registry.ipynb #cell-008
 class _NamedModel:
-    "An exported model as `mlflow.pyfunc` calls it."
+    "An exported model with the interface of `mlflow.pyfunc`."
     def __init__(self, path:str): # model.onnx
         self.session, self.notes = open_onnx(path)
 
@@ -48,29 +48,29 @@ class _NamedModel:
         shares = training_shares(self.notes.get("class_counts"), self.notes["classes"])
         return _named_table(self.notes, temper(probabilities, novelty, slope, shares), novelty)
 
-def _load_pyfunc(path:str) -> _NamedModel: # the name that MLflow asks for
-    "What MLflow loads."
+def _load_pyfunc(path:str) -> _NamedModel: # MLflow calls a function of this name
+    "Load an exported model for MLflow."
     return _NamedModel(path)
 
 # %% ../../nbs/05f_training.registry.ipynb #cell-010
 def _signature(
-    answer:pd.DataFrame, # of the model, for its columns
+    table:pd.DataFrame, # output of the model, for its columns
 ): # `mlflow.models.ModelSignature`
-    "What the exported model takes and gives."
+    "The signature of the exported model."
     from mlflow.models import ModelSignature, infer_signature
     from mlflow.types import Schema, TensorSpec
     images = TensorSpec(np.dtype(np.uint8), (-1, -1, -1, 3), "images")
     asymmetry = TensorSpec(np.dtype(np.float32), (-1, -1), "asymmetry")
-    return ModelSignature(inputs=Schema([images, asymmetry]), outputs=infer_signature(answer).inputs)
+    return ModelSignature(inputs=Schema([images, asymmetry]), outputs=infer_signature(table).inputs)
 
 # %% ../../nbs/05f_training.registry.ipynb #cell-013
 def _save_model(
     path:str|Path, # model.onnx
-    folder:str, # to be made
+    folder:str, # made here
     example:dict[str, np.ndarray], # images (N,H,H,3) uint8 and asymmetry (N,K) float32
-    entry, # `mlflow.models.Model`, the head of what is saved
+    entry, # `mlflow.models.Model`, the description of the model
 ):
-    "Write an exported model as MLflow keeps it."
+    "Write an exported model in MLflow's format."
     import mlflow.onnx
     import onnx
     import onnxruntime
@@ -89,7 +89,7 @@ def log_model(
     path:str|Path, # model.onnx
     example:dict[str, np.ndarray], # images (N,H,H,3) uint8 and asymmetry (N,K) float32
 ):
-    "Give a run its exported model; a run that has one already keeps it."
+    "Add the exported model to a run; a run that already has a model is not changed."
     from mlflow.entities import LoggedModelOutput
     from mlflow.models import Model
     run = client.get_run(run_id)
@@ -107,7 +107,7 @@ REGISTERED_NAME = "galaxy-classifier"
 ALIAS = "production"
 
 def _production_version(client, name:str): # MLflow's model version, or None
-    "The version that holds the alias."
+    "The version that has the alias."
     from mlflow.exceptions import MlflowException
     try: return client.get_model_version_by_alias(name, ALIAS)
     except MlflowException as error: # no such model; no such alias
@@ -115,11 +115,11 @@ def _production_version(client, name:str): # MLflow's model version, or None
         raise
 
 # %% ../../nbs/05f_training.registry.ipynb #cell-023
-def _stays(holder, valid_accuracy:float, data:str) -> str: # empty where the alias may move
-    "Why the holder keeps the alias."
+def _stays(holder, valid_accuracy:float, data:str) -> str: # empty if the alias moves
+    "The reason why the alias stays with its present version."
     if holder.tags.get("data") != data:
-        return (f"version {holder.version} was measured on other data, so the two do not compare; "
-                "promote it to move the alias all the same")
+        return (f"version {holder.version} was measured on other data, so the accuracies cannot be compared; "
+                "promote it to move the alias")
     try: best = float(holder.tags.get("valid_accuracy", 0))
     except ValueError: return f"version {holder.version} has no validation accuracy; promote this one to move the alias"
     return f"version {holder.version} is as good ({best:.3f})" if best >= valid_accuracy else ""
@@ -129,7 +129,7 @@ def _find_or_create_version(client, name:str, run_id:str, tags:dict): # MLflow's
     "The version of a run. Raises `GalaxyError` for a run without a model."
     outputs = client.get_run(run_id).outputs.model_outputs
     if not outputs:
-        raise GalaxyError(f"MLflow has no model of run {run_id} yet. Give the same command again when it answers.")
+        raise GalaxyError(f"MLflow has no model of run {run_id}. Rerun the same command when MLflow is available.")
     if not client.search_registered_models(f"name = '{name}'"): client.create_registered_model(name)
     versions = client.search_model_versions(f"name = '{name}'")
     if versions and not any({"valid_accuracy", "data"} <= set(version.tags) for version in versions):
@@ -137,7 +137,7 @@ def _find_or_create_version(client, name:str, run_id:str, tags:dict): # MLflow's
     own = [version for version in versions if version.run_id == run_id]
     if own: return own[0]
     model = client.get_logged_model(outputs[0].model_id)
-    # models:/ID as source would be looked up in MLflow's global store
+    # MLflow would look up a source models:/ID in its global store
     return client.create_model_version(name, model.artifact_location, run_id, tags=tags, model_id=model.model_id)
 
 # %% ../../nbs/05f_training.registry.ipynb #cell-027
@@ -145,10 +145,10 @@ def register_model(
     run_id:str, # of a finished run in MLflow that has a model
     valid_accuracy:float, # its validation accuracy
     data:str, # hash of the manifest on which that was measured
-    promote:bool=False, # take the alias in any case?
+    promote:bool=False, # move the alias in any case?
     name:str=REGISTERED_NAME, # in the registry
-) -> tuple[bool, str]: # has it the alias now, and why
-    "Register a model; it takes the alias if it beats the holder. Raises `GalaxyError` for a run without a model."
+) -> tuple[bool, str]: # does it have the alias now? the reason
+    "Register a model; it gets the alias if its accuracy is higher. Raises `GalaxyError` for a run without a model."
     with current_tracking().client() as client:
         holder = _production_version(client, name)
         if holder and holder.run_id == run_id: return True, f"it is version {holder.version} already"
@@ -163,7 +163,7 @@ def register_model(
 def _parse_address(
     source:str, # models:/NAME@ALIAS or models:/NAME/VERSION
 ) -> tuple[str, str|None, str|None]: # name, alias, version
-    "Read an address. Raises `GalaxyError` when it is none."
+    "Name, alias and version of an address. Raises `GalaxyError` for a malformed one."
     match = re.fullmatch(r"models:/([^/@]+)(?:@([^/@]+)|/(\d+))", source)
     if match: return match.groups()
     raise GalaxyError(f"{source} given; expected models:/NAME@ALIAS or models:/NAME/VERSION, "
@@ -192,9 +192,9 @@ def _fetch_artifact(tracking:Tracking, run_id:str, file:str) -> Path: # on this 
 def _download(
     tracking:Tracking, # where the registry is
     source:str, # models:/NAME@ALIAS or models:/NAME/VERSION
-    file:str, # of the run behind that version
+    file:str, # of the run of that version
 ) -> Path: # on this disk
-    "Fetch a file of a registered model. Raises `GalaxyError` when there is none."
+    "Fetch a file of a registered model. Raises `GalaxyError` when model or file is missing."
     name, alias, number = _parse_address(source)
     missing = f"{source} is not in the registry {tracking.uri}"
     if not tracking.exists: raise GalaxyError(f"{missing}. Run galaxy-search in this directory first.")
@@ -208,15 +208,15 @@ def _download(
         if here and (here/file).is_file(): return here/file
         try: return _fetch_artifact(tracking, version.run_id, file)
         except (MlflowException, OSError) as error:
-            raise GalaxyError(f"{source} is registered, but its {file} cannot be had ({first_line(error)}). "
-                              "Is MLflow's folder of artifacts still there?") from None
+            raise GalaxyError(f"{source} is registered, but its {file} cannot be fetched ({first_line(error)}). "
+                              "Check that MLflow's folder of artifacts exists.") from None
 
 # %% ../../nbs/05f_training.registry.ipynb #cell-035
 def find_model_file(
     source:str|Path, # a directory of galaxy-train, a file, or models:/NAME@ALIAS or models:/NAME/VERSION
     file:str="best.pt", # which file: best.pt, model.onnx, history.csv
 ) -> Path: # on this disk; from a server it is downloaded, and removed when the process ends
-    "Find a file of a model. Raises `GalaxyError` when there is none."
+    "Find a file of a model. Raises `GalaxyError` when it does not exist."
     if str(source).startswith("models:"): return _download(current_tracking(), str(source), file)
     path = Path(source)/file if Path(source).is_dir() else Path(source)
     if path.is_file(): return path
