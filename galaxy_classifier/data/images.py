@@ -68,7 +68,7 @@ def _check_tiff(path:str|Path):
     for tag, length in _tiff_tags(path):
         total += length
         if total <= _MAX_TAG_BYTES: continue
-        before = f", {total:,} with those before it" if total > length else ""
+        before = f", which makes {total:,} with those before it" if total > length else ""
         raise ValueError(f"its tag {tag} claims {length:,} bytes{before}")
 
 # %% ../../nbs/01b_data.images.ipynb #cell-013
