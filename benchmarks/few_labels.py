@@ -25,7 +25,7 @@ import numpy as np
 import pandas as pd
 import torch
 import torch.nn.functional as F
-from box import RECIPE, fold_store, make_stores
+from box import RECIPE, ZOOMS, fold_store, make_stores
 from joblib import Parallel, cpu_count, delayed
 from sklearn.linear_model import LogisticRegressionCV
 from sklearn.metrics import roc_auc_score
@@ -121,11 +121,11 @@ def imagenet_features(images):
 
 
 def votes_features(images, measurements):
-    """Embeddings (N,D) of the network that learned votes."""
+    """Embeddings (N,D) of the network that learned votes, averaged over two magnifications."""
     plain = to_plain(load_model(WEIGHTS).eval())
     parts = (torch.from_numpy(array).split(64) for array in (images, measurements))
     with torch.no_grad():
-        return torch.cat([embed_zoomed(plain, *batch, (1.0,)) for batch in zip(*parts, strict=True)]).numpy()
+        return torch.cat([embed_zoomed(plain, *batch, ZOOMS) for batch in zip(*parts, strict=True)]).numpy()
 
 
 def features(kind, store, folder):
