@@ -1,14 +1,15 @@
 """Fuzz: does hostile input end in a clear error or a right result, at every door?
 
 python benchmarks/fuzz.py                               # 2,000 inputs: under ten minutes on two cores
+python benchmarks/fuzz.py --output results/fuzz.json    # what is committed
 python benchmarks/fuzz.py --count 100 --seed 3 --output fuzz.json
 python benchmarks/fuzz.py --only onnx --show 5          # what was said
 python benchmarks/fuzz.py --only onnx --kind lying --door load --number 17    # one of them, in this process
 
 An input is a sound file that was cut, flipped, made to lie, made a bomb, or given a strange name (`fuzz_inputs.py`);
-the same seed makes the same. Each goes through one door in a process that is ended after 20 s. A clear error is a
-`GalaxyError` of at most two short sentences. Counted beside errors and results: tracebacks, hangs, memory above 2 GB,
-results that are wrong, code that ran, and what is half-written. Exits with 1 when there is any of these.
+the same seed makes the same. Each goes through one door in a process that is ended after 20 s of a core. A clear
+error is a `GalaxyError` of at most two short sentences. Counted beside errors and results: tracebacks, hangs, memory
+above 2 GB, results that are wrong, code that ran, and what is half-written. Exits with 1 when there is any of these.
 """
 
 import argparse
@@ -38,6 +39,7 @@ from PIL import Image
 
 from galaxy_classifier.cli import parse_arguments, run_command
 from galaxy_classifier.core import GalaxyError, save_json
+from galaxy_classifier.training.tracking import git_commit, hardware
 
 SECONDS, MEMORY, MOST_MEMORY = 20, 2e9, 6 * 2**30  # of one input; bytes that count as too many; that end it
 LONGEST = 600  # characters of a message without its paths
@@ -386,6 +388,14 @@ def serve(connection, sound, base):
         connection.send(do_job(sound, base, *job))
 
 
+def core_seconds(pid):
+    """How long a process, and those that it waited for, have used a core."""
+    with contextlib.suppress(OSError):
+        words = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        return sum(map(int, words[11:15])) / os.sysconf("SC_CLK_TCK")
+    return 0
+
+
 class Worker:
     """A process that does jobs, and is replaced when it hangs or dies."""
 
@@ -400,9 +410,12 @@ class Worker:
             theirs.close()
         self.connection.send(job)
         start, found = time.monotonic(), dict(end="hang", said=f"more than {SECONDS} s")
+        begun = core_seconds(self.process.pid)
         try:
-            if self.connection.poll(SECONDS):
-                return self.connection.recv()
+            # A machine that others use is no fault: 20 s of a core count, or eight times as many on the clock.
+            while time.monotonic() - start < 8 * SECONDS and core_seconds(self.process.pid) - begun < SECONDS:
+                if self.connection.poll(0.5):
+                    return self.connection.recv()
         except EOFError:
             self.process.join()
             found = dict(end="died", said=f"exit code {self.process.exitcode}")
@@ -494,11 +507,16 @@ def main():
             dict(
                 count=len(table),
                 seed=words.seed,
+                workers=words.workers,
                 ends=dict(ends),
                 seconds=time.monotonic() - start,
+                core_seconds=float(table["cpu"].sum()),
                 slowest=float(worst["seconds"]),
                 memory=int(worst["memory"]),
+                kinds=pd.crosstab(table["kind"], table["end"]).reset_index().to_dict("records"),
                 doors=summary(table).reset_index().to_dict("records"),
+                commit=git_commit(),
+                hardware=hardware(),
             ),
         )
     return int(len(bad) > 0)

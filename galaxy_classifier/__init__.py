@@ -6,6 +6,9 @@
 __all__ = []
 
 # %% ../nbs/00_tour.ipynb #cell-004
+import os
+import sys
+from contextlib import suppress
 from difflib import get_close_matches
 
 import lazy_loader
@@ -14,6 +17,29 @@ import lazy_loader
 __version__ = "0.1.0"
 
 # %% ../nbs/00_tour.ipynb #cell-008
+_NUMBERS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS",
+            "NUMEXPR_MAX_THREADS", "LOKY_MAX_CPU_COUNT", "COLUMNS", "LINES")
+_BACKENDS = {"agg", "cairo", "gtk3agg", "gtk3cairo", "gtk4agg", "gtk4cairo", "inline", "ipympl", "macosx", "nbagg",
+             "notebook", "pdf", "pgf", "ps", "qt5agg", "qt5cairo", "qtagg", "qtcairo", "svg", "template", "tkagg",
+             "tkcairo", "webagg", "widget", "wx", "wxagg", "wxcairo"} # of Matplotlib 3
+
+def _is_junk(name:str, value:str) -> bool:
+    "Would a variable end a library that reads it?"
+    if name == "MPLBACKEND": return not value.startswith("module://") and value.lower() not in _BACKENDS
+    return not (value.isascii() and value.isdigit() and 0 < len(value) < 6 and int(value) > 0)
+
+def _clean_environment() -> list[str]: # what was taken out
+    "Take out of the environment what would end a library."
+    junk = [name for name in (*_NUMBERS, "MPLBACKEND") if name in os.environ and _is_junk(name, os.environ[name])]
+    for name in junk:
+        value = os.environ.pop(name)
+        with suppress(OSError, ValueError, AttributeError): # a stream that is closed, or not there
+            if name not in ("COLUMNS", "LINES"): sys.stderr.write(f"{name}={ascii(value)[1:-1][:60]} is not used\n")
+    return junk
+
+_clean_environment()
+
+# %% ../nbs/00_tour.ipynb #cell-011
 _FRONT_DOOR = { # module → names
     "core": ["GALAXY10_CLASSES", "GalaxyError"],
     "data.store": ["Store"],
@@ -27,7 +53,7 @@ _FRONT_DOOR = { # module → names
 }
 _lazy_getattr, __dir__, __all__ = lazy_loader.attach(__name__, submod_attrs=_FRONT_DOOR)
 
-# %% ../nbs/00_tour.ipynb #cell-010
+# %% ../nbs/00_tour.ipynb #cell-013
 def __getattr__(name:str) -> object:
     "The object of that name, imported now. Raises `ModuleNotFoundError` saying what to install."
     if name not in __all__:

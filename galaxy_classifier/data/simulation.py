@@ -634,6 +634,8 @@ def simulate_store(
 ) -> Store:
     "Simulate a balanced store of the ten classes, split 60 : 20 : 20. Raises `GalaxyError` below 30 images."
     if count < 30: raise GalaxyError(f"{count} images given; expected 30 or more, 3 of each class for the split.")
+    if workers < 1: raise GalaxyError(f"workers {workers} given; expected 1 or more.")
+    _check_request(size, magnification)
     source = dict(kind="simulation", seed=seed, magnification=magnification, pixel_scale=FIELD_OF_VIEW/size,
                   galsim=galsim.__version__)
     with StoreWriter(path, count, size, list(GALAXY10_CLASSES), source, overwrite, dict(seed=seed)) as writer:

@@ -25,7 +25,7 @@ from fastcore.basics import patch
 from onnx import numpy_helper
 from PIL import Image
 
-from ..core import Entry, GalaxyError, check_entries, progress
+from ..core import Entry, GalaxyError, check_entries, check_path, printable, progress
 from ..data.flux import CHANNEL_SUMS, channel_sum
 from ..data.images import FilledImage, resize_image
 from ..data.store import Store
@@ -45,7 +45,7 @@ def find_classifier_file(
     if str(source).startswith("models:"):
         from galaxy_classifier.training.registry import find_model_file  # imported here: it brings MLflow
         return find_model_file(source, "model.onnx")
-    return Path(source)/"model.onnx" if Path(source).is_dir() else Path(source)
+    return Path(source)/"model.onnx" if check_path(source).is_dir() else Path(source)
 
 # %% ../../nbs/07c_inference.classifier.ipynb #cell-015
 WEIGHTS = Path(str(files("galaxy_classifier")))/"weights"/"galaxy10.onnx" # of the classifier in the package
@@ -151,8 +151,16 @@ def __call__(self:Classifier,
 ) -> tuple[np.ndarray, np.ndarray]: # (N,C) float32, each row sums to 1; (N,) float32
     "Calibrated probabilities of each class, and novelty: above 1 is farther from the training images than usual."
     feeds = dict(images=np.asarray(images), asymmetry=np.asarray(measurements, np.float32))
-    probabilities, novelty = self.session.run(["probabilities", "novelty"], feeds)
+    probabilities, novelty = self._run(["probabilities", "novelty"], feeds)
     return self._temper(probabilities, novelty), novelty
+
+@patch
+def _run(self:Classifier, names:list[str], feeds:dict[str, np.ndarray]) -> list[np.ndarray]: # one for each name
+    "What the network makes of its inputs. Raises `GalaxyError` when it cannot be run on them."
+    try: return self.session.run(names, feeds)
+    except Exception as error: # onnxruntime has a class of its own for each cause
+        reason = printable(f"{type(error).__name__}: {error}", 200)
+        raise GalaxyError(f"{self.path} cannot be run ({reason}). Give model.onnx from galaxy-train.") from None
 
 @patch
 def _temper(self:Classifier, probabilities:np.ndarray, novelty:np.ndarray) -> np.ndarray: # (N,C)
@@ -353,7 +361,7 @@ def report_left_out(
 ):
     "Print which images were left out."
     for message in messages[:20]:
-        print("left out:", message)
+        print(printable(f"left out: {message}"))
     if messages[20:]: print(f"left out: {len(messages) - 20} more")
 
 # %% ../../nbs/07c_inference.classifier.ipynb #cell-072
@@ -393,7 +401,7 @@ def classify_and_embed(self:Classifier,
     "Probabilities, novelty and embeddings, from one pass through the network."
     self.check_embeds()
     feeds = dict(images=np.asarray(images), asymmetry=np.asarray(measurements, np.float32))
-    probabilities, novelty, embedding = self.session.run(["probabilities", "novelty", "embedding"], feeds)
+    probabilities, novelty, embedding = self._run(["probabilities", "novelty", "embedding"], feeds)
     return self._temper(probabilities, novelty), novelty, embedding
 
 # %% ../../nbs/07c_inference.classifier.ipynb #cell-080
@@ -416,7 +424,9 @@ def whiten(self:Classifier,
     embeddings:np.ndarray, # (N,D), from `embed`
 ) -> np.ndarray: # (N,D) float32, distances between them are in units of the novelty
     "Embeddings that vary equally in all directions within a class; unchanged if the file does not measure novelty."
-    weights = {tensor.name: tensor for tensor in read_onnx(self.path)[0].graph.initializer}
+    model, notes = read_onnx(self.path)
+    if notes["digest"] != self.notes["digest"]: raise GalaxyError(f"{self.path} was replaced. Open it again.")
+    weights = {tensor.name: tensor for tensor in model.graph.initializer}
     matrix = numpy_helper.to_array(weights["whiten"])
     return np.asarray(embeddings, np.float32)@(matrix if matrix.any() else np.eye(len(matrix), dtype=np.float32))
 

@@ -170,8 +170,12 @@ def __call__(self:NoveltyDetector,
 def _whitening(residuals:np.ndarray) -> np.ndarray:
     "The matrix (D,D) that whitens differences (N,D) of embeddings from the mean of their class."
     scale = np.maximum(residuals.std(0), 1e-6) # without a common unit, shrinkage would favour large numbers
-    precision = LedoitWolf(assume_centered=True).fit(residuals/scale).precision_
-    return np.linalg.cholesky(precision)/scale[:, None]
+    estimated, unit = LedoitWolf(assume_centered=True).fit(residuals/scale), np.eye(len(scale))
+    variance = np.trace(estimated.covariance_)/len(scale)
+    if variance < 1e-9: return unit/scale[:, None] # nothing varies, such as with one image a class
+    try: return np.linalg.cholesky(estimated.precision_)/scale[:, None]
+    except np.linalg.LinAlgError: # nothing varies in some direction
+        return np.linalg.cholesky(np.linalg.inv(estimated.covariance_ + 1e-3*variance*unit))/scale[:, None]
 
 # %% ../../nbs/04f_model.confidence.ipynb #cell-054
 def _check_descriptions(descriptions:np.ndarray, labels:np.ndarray, unseen:np.ndarray):

@@ -331,6 +331,10 @@ class PreprocessingParameters(StarParameters):
     def __post_init__(self):
         object.__setattr__(self, "measurements", tuple(self.measurements)) # JSON has lists only
         check_measurement_names(self.measurements, self.asymmetry)
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if isinstance(field.default, (int, float)) and not 0 <= value < np.inf:
+                raise GalaxyError(f"{field.name} {value} given; expected a number of 0 or more.")
 
 # %% ../../nbs/02f_preprocessing.star_removal.ipynb #cell-079
 @patch

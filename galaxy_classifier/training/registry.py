@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 
 from .. import __version__
-from ..core import GalaxyError
+from ..core import GalaxyError, check_path
 from ..model.onnx_file import open_onnx
 from ..model.probabilities import temper, training_shares
 from .tracking import Tracking, current_tracking, first_line
@@ -218,7 +218,7 @@ def find_model_file(
 ) -> Path: # on this disk; from a server it is downloaded, and removed when the process ends
     "Find a file of a model. Raises `GalaxyError` when it does not exist."
     if str(source).startswith("models:"): return _download(current_tracking(), str(source), file)
-    path = Path(source)/file if Path(source).is_dir() else Path(source)
-    if path.is_file(): return path
+    path = Path(source)/file if check_path(source).is_dir() else Path(source)
+    if check_path(path).is_file(): return path
     raise GalaxyError(f"{path} does not exist. Give a directory of galaxy-train, its {file}, "
                       f"or models:/{REGISTERED_NAME}@{ALIAS}.")
