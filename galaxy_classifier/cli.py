@@ -194,17 +194,10 @@ def _standard_streams():
         sys.stdin, sys.stdout, sys.stderr = former
 
 # %% ../nbs/09_cli.ipynb #cell-037
-_NUMBERS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS",
-            "NUMEXPR_MAX_THREADS", "LOKY_MAX_CPU_COUNT", "COLUMNS", "LINES")
-
-def _clean_environment():
-    "Remove environment variables that would make a library fail."
+def _set_environment():
+    "What a command wants of its libraries, and of the processes that it starts."
     os.environ["MPLBACKEND"] = "agg"
-    for name in _NUMBERS:
-        value = os.environ.get(name, "1")
-        if value.isascii() and value.isdigit() and int(value) > 0: continue
-        if name in _NUMBERS[:6]: print(f"{name}={printable(value, 60)} is no number and not used", file=sys.stderr)
-        del os.environ[name]
+    os.environ["PYTHONSAFEPATH"] = "1"
 
 # %% ../nbs/09_cli.ipynb #cell-039
 def _option_names(function:Callable) -> set[str]:
@@ -235,7 +228,7 @@ def run_command(
     (module, extra), function = COMMANDS[name], None
     try:
         with _standard_streams():
-            if words is None: _clean_environment() # not when called from Python
+            if words is None: _set_environment() # not when called from Python
             function = getattr(import_module(f"galaxy_classifier.{module}"), name.replace("-", "_"))
             positional, named = parse_arguments(function, name, sys.argv[1:] if words is None else words)
             function(*positional, **named)
@@ -325,4 +318,4 @@ def galaxy_demo(
     print("5/5 classifying ten new images", flush=True)
     _save_examples(output/"images", store.classes, seed)
     galaxy_predict([output/"images"], output/"run", output/"classes.csv")
-    print(f"test {report}")
+    print(printable(f"test {report}"))

@@ -114,6 +114,17 @@ def import_extra(
                                   f"Install it with pip install 'galaxy_classifier[{extra}]'.", name=package) from None
 
 # %% ../nbs/00_core.ipynb #cell-028
+def check_path(
+    path:str|Path, # from a user; it need not exist
+) -> Path: # the same
+    "Raises `GalaxyError` for a path at which the system does not let us look."
+    try: os.stat(path)
+    except (FileNotFoundError, NotADirectoryError): pass
+    except OSError as error: raise reading_error(path, error, "a file") from None
+    except ValueError: raise GalaxyError(f"{path} has a character that no path can have.") from None
+    return Path(path)
+
+# %% ../nbs/00_core.ipynb #cell-031
 def fsync(path:str|Path):
     "Wait until a file, or the entries of a directory, are on the disk."
     handle = os.open(path, os.O_RDONLY)
@@ -122,7 +133,7 @@ def fsync(path:str|Path):
     finally:
         os.close(handle)
 
-# %% ../nbs/00_core.ipynb #cell-029
+# %% ../nbs/00_core.ipynb #cell-032
 @contextmanager
 def atomic_path(
     path:str|Path, # the final name; a missing directory is made
@@ -140,13 +151,13 @@ def atomic_path(
     finally:
         temporary.unlink(missing_ok=True)
 
-# %% ../nbs/00_core.ipynb #cell-033
+# %% ../nbs/00_core.ipynb #cell-036
 def save_array(path:str|Path, array:np.ndarray):
     "Save an array as `.npy`, atomically. Object arrays raise `ValueError`."
     with atomic_path(path) as temporary:
         np.save(temporary, array, allow_pickle=False)
 
-# %% ../nbs/00_core.ipynb #cell-035
+# %% ../nbs/00_core.ipynb #cell-038
 def save_json(
     path:str|Path, # the file to write
     content:dict, # anything JSON can hold
@@ -157,7 +168,7 @@ def save_json(
     with atomic_path(path) as temporary:
         temporary.write_text(text + "\n", encoding="utf-8")
 
-# %% ../nbs/00_core.ipynb #cell-038
+# %% ../nbs/00_core.ipynb #cell-041
 _KIND_WORDS = {bool: "true or false", int: "a whole number", float: "a number", str: "text", list: "a list",
                dict: "an object"}
 
@@ -182,7 +193,7 @@ class Entry:
         limits = f" from {self.least:g} to {self.most:g}" if self.most < math.inf else f" of at least {self.least:g}"
         return _KIND_WORDS[self.kind] + limits
 
-# %% ../nbs/00_core.ipynb #cell-040
+# %% ../nbs/00_core.ipynb #cell-043
 def check_entries(
     path:str|Path, # of the file, for messages
     content:dict, # of the file
@@ -203,7 +214,7 @@ def check_entries(
             items = value if isinstance(value, dict) else {str(number): item for number, item in enumerate(value)}
             check_entries(path, items, dict.fromkeys(items, entry.of), f"{name}.")
 
-# %% ../nbs/00_core.ipynb #cell-042
+# %% ../nbs/00_core.ipynb #cell-045
 _MAX_JSON = 2**26 # bytes; the package's own files have some thousand
 
 def load_json(
@@ -211,7 +222,7 @@ def load_json(
     expected:dict[str, Entry]|None=None, # what its keys must hold
 ) -> dict: # its content
     "Load a JSON object. Raises `GalaxyError` for a missing file, invalid JSON, or unexpected content."
-    path = Path(path)
+    path = check_path(path)
     if not path.exists(): raise GalaxyError(f"{path} does not exist; expected a JSON file.")
     if not path.is_file(): raise GalaxyError(f"{path} is not a file; expected a JSON file.")
     try:
@@ -226,7 +237,7 @@ def load_json(
     check_entries(path, content, expected or {})
     return content
 
-# %% ../nbs/00_core.ipynb #cell-045
+# %% ../nbs/00_core.ipynb #cell-048
 SUMMARY = dict( # what summary.json of a run must be
     epochs=Entry(int, 0, needed=False), best_epoch=Entry(int, 0, needed=False), commit=Entry(str, needed=False),
     temperature=Entry(float, 1e-6, 1e6, needed=False), mlflow_run=Entry(str, needed=False, empty=True),
@@ -234,7 +245,7 @@ SUMMARY = dict( # what summary.json of a run must be
     delivered=Entry(bool, needed=False),
     **{f"valid_{name}": Entry(float, needed=False) for name in ("loss", "accuracy", "macro_f1", "rmse")})
 
-# %% ../nbs/00_core.ipynb #cell-048
+# %% ../nbs/00_core.ipynb #cell-051
 def check_database(
     path:str|Path, # an SQLite file; it may not exist yet
     own:set[str], # tables that `kind` makes first; one of them is enough, since a new database may lack the others
@@ -253,14 +264,14 @@ def check_database(
         shown = printable(", ".join(sorted(tables)), 100)
         raise GalaxyError(f"{path} is not a database of {kind}: it has the tables {shown}. Choose another path.")
 
-# %% ../nbs/00_core.ipynb #cell-051
+# %% ../nbs/00_core.ipynb #cell-054
 def preallocate(path:str|Path):
     "Reserve the disk space of a sparse file. Raises `OSError` when there is too little."
     if not hasattr(os, "posix_fallocate"): return # macOS and Windows have no such call
     with open(path, "r+b") as file:
         os.posix_fallocate(file.fileno(), 0, os.fstat(file.fileno()).st_size)
 
-# %% ../nbs/00_core.ipynb #cell-054
+# %% ../nbs/00_core.ipynb #cell-057
 @contextmanager
 def lock_path(
     path:str|Path, # the file or directory to write
@@ -282,7 +293,7 @@ def lock_path(
         holder = note.read_text("utf-8", "replace") if note.is_file() else "another process"
         raise GalaxyError(f"{path} is being written by {holder}; wait for it, or choose another path.") from None
 
-# %% ../nbs/00_core.ipynb #cell-057
+# %% ../nbs/00_core.ipynb #cell-060
 _CHILD = """
 import os, pickle, sys
 out = os.dup(1)
@@ -308,8 +319,11 @@ def call_within(
     *words, # its arguments; anything that can be pickled
 ): # its result
     "Call a function in a separate process. Raises what it raises, and `TimeoutError` when it takes too long."
-    given = pickle.dumps([str(Path(place).absolute()) for place in sys.path]) + pickle.dumps((function, words))
-    program = [sys.executable, "-c", _CHILD, str(math.ceil(seconds) + 1)] # a second to start
+    # A file called pickle.py in the current folder must not be imported: -I, and no empty name.
+    places = [str(Path(place).absolute()) for place in sys.path if place not in ("", ".")]
+    if "__file__" in globals(): places.append(str(Path(__file__).absolute().parents[1]))
+    given = pickle.dumps(places) + pickle.dumps((function, words))
+    program = [sys.executable, "-I", "-c", _CHILD, str(math.ceil(seconds) + 1)] # a second to start
     try: done = subprocess.run(program, input=given, capture_output=True, timeout=8*seconds)
     except subprocess.TimeoutExpired: done = None
     if done is None or done.returncode == -_OUT_OF_TIME: raise TimeoutError(f"it takes more than {seconds:g} s")
@@ -318,15 +332,16 @@ def call_within(
     if is_right: return result
     raise result
 
-# %% ../nbs/00_core.ipynb #cell-060
+# %% ../nbs/00_core.ipynb #cell-063
 def random_generator(
     seed:int, # the user's seed
     *keys:int, # what the numbers are for, such as an image's row or an epoch
 ) -> np.random.Generator: # the same for the same seed and keys
-    "A generator that depends on `seed` and `keys` only, not on earlier draws."
+    "A generator that depends on `seed` and `keys` only, not on earlier draws. Raises `GalaxyError`."
+    if seed < 0: raise GalaxyError(f"seed {seed} given; expected 0 or more.")
     return np.random.default_rng([seed, *keys])
 
-# %% ../nbs/00_core.ipynb #cell-063
+# %% ../nbs/00_core.ipynb #cell-066
 def pick_device(
     name:str="auto", # "auto", or a torch device such as "cpu", "cuda:0", "mps"
 ): # a torch.device
@@ -335,13 +350,14 @@ def pick_device(
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
     try:
+        if torch.device(name).type == "meta": raise RuntimeError("it computes nothing")
         torch.empty(0, device=name)
         return torch.device(name)
-    except (RuntimeError, AssertionError) as error:
-        reason = str(error).splitlines()[0]
+    except (RuntimeError, AssertionError, ImportError) as error:
+        reason = printable(error, 200).partition(". ")[0]
         raise GalaxyError(f"device {name!r} cannot be used here ({reason}); give 'auto' or 'cpu'.") from None
 
-# %% ../nbs/00_core.ipynb #cell-066
+# %% ../nbs/00_core.ipynb #cell-069
 def _is_watched() -> bool:
     "Does a person watch, at a terminal or in Jupyter?"
     if sys.stderr.isatty(): return True
@@ -349,7 +365,7 @@ def _is_watched() -> bool:
     # `_allow_stdin` is private, but exists from ipykernel 4 (2015) to 7. The public way would prompt the person.
     return bool(getattr(getattr(shell, "kernel", None), "_allow_stdin", False))
 
-# %% ../nbs/00_core.ipynb #cell-068
+# %% ../nbs/00_core.ipynb #cell-071
 _PROGRESS_SECONDS = 15. # from one line to the next
 
 def _progress_line(label:str, count:int, total:int|None, unit:str, seconds:float) -> str:
@@ -358,7 +374,7 @@ def _progress_line(label:str, count:int, total:int|None, unit:str, seconds:float
     left = f", {(total - count)/rate:.0f} s left" if total and count < total else ""
     return f"{label}: {count}/{total or '?'} {unit}, {rate:.1f} {unit}/s{left}"
 
-# %% ../nbs/00_core.ipynb #cell-070
+# %% ../nbs/00_core.ipynb #cell-073
 def _with_lines(items:Iterable, total:int|None, label:str, unit:str) -> Iterator:
     "Yield items and print a line every `_PROGRESS_SECONDS`; nothing if all is done sooner."
     start = shown = time.monotonic()
@@ -370,7 +386,7 @@ def _with_lines(items:Iterable, total:int|None, label:str, unit:str) -> Iterator
             print(_progress_line(label, count, total, unit, now - start), file=sys.stderr, flush=True)
             shown = now
 
-# %% ../nbs/00_core.ipynb #cell-071
+# %% ../nbs/00_core.ipynb #cell-074
 def progress(
     items:Iterable, # to iterate over
     total:int|None=None, # number of items; `len(items)` where that is known
@@ -378,6 +394,7 @@ def progress(
     unit:str="it", # name of an item
 ) -> Iterator: # of the items
     "Iterate over `items` with a progress bar for a person who watches, and plain lines elsewhere."
+    label = printable(label, 60)
     total = len(items) if total is None and hasattr(items, "__len__") else total
     if not _is_watched():
         yield from _with_lines(items, total, label, unit)
@@ -387,7 +404,7 @@ def progress(
         from tqdm.auto import tqdm
     yield from tqdm(items, total=total, desc=label, unit=unit)
 
-# %% ../nbs/00_core.ipynb #cell-074
+# %% ../nbs/00_core.ipynb #cell-077
 def settings_from_dict(
     kind:type, # a dataclass
     entries:dict, # values of its fields; missing fields keep their default
@@ -404,7 +421,7 @@ def settings_from_dict(
         raise GalaxyError(f"no setting {printable(repr(key), 60)}; {hint}")
     return kind(**entries)
 
-# %% ../nbs/00_core.ipynb #cell-076
+# %% ../nbs/00_core.ipynb #cell-079
 def settings_from_file(
     kind:type, # a dataclass
     path:str|Path, # a JSON file, such as config.json of a run

@@ -21,7 +21,7 @@ from fastcore.basics import patch
 from joblib import Parallel, delayed, parallel_config
 from joblib.externals.loky.process_executor import TerminatedWorkerError
 
-from .core import GalaxyError, atomic_path, import_extra, lock_path, printable
+from .core import GalaxyError, atomic_path, import_extra, lock_path, printable, reading_error
 
 try:
     import fcntl
@@ -44,7 +44,8 @@ def _is_key(key:object) -> bool:
 # %% ../nbs/00a_jobs.ipynb #cell-011
 def _read_ledger(path:Path) -> tuple[dict|None, dict[Hashable, object]]:
     "The plan, or None if the file has none, and the result of each key."
-    text = path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
+    try: text = path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
+    except OSError as error: raise reading_error(path, error, "a ledger") from None
     first, *others = [_read_line(line) for line in text.split("\n")]
     plan = first if isinstance(first, dict) else None
     done = [piece for piece in others if isinstance(piece, list) and len(piece) == 2 and _is_key(piece[0])]
@@ -56,12 +57,14 @@ class Ledger:
     def __init__(self,
         path:str|Path, # a file of JSON lines; it may not exist yet
         plan:dict, # whatever decides the results; anything that JSON can hold
+        is_right:Callable[[Hashable, object], bool]=lambda key, result: True, # can this be a key and its result?
     ):
         self.path, self.plan = Path(path), json.loads(json.dumps(plan))
-        held, self.results = _read_ledger(self.path) # `results`: key → result of each piece that is done
-        keys = {**(held or {}), **self.plan}
-        self.differs = [] if held is None else [key for key in keys if held.get(key) != self.plan.get(key)]
-        self.begun = held is not None and not self.differs # is there work of the same plan to resume?
+        self.held, found = _read_ledger(self.path) # `held`: the plan that is there, None without one
+        self.results = {key: result for key, result in found.items() if is_right(key, result)} # of what is done
+        keys = {**(self.held or {}), **self.plan}
+        self.differs = [] if self.held is None else [key for key in keys if self.held.get(key) != self.plan.get(key)]
+        self.begun = self.held is not None and not self.differs # is there work of the same plan to resume?
 
     def __repr__(self):
         state = f"{len(self.results)} done" if self.begun else "not begun"
@@ -242,6 +245,7 @@ def unwritable_reason(
         for part in path.relative_to(parent).parts: # the longest name of a temporary file
             with suppress(FileNotFoundError): os.lstat(parent/f".{part}.{os.getpid()}.holder")
     except OSError as error: return f"cannot be made in {parent} ({os.strerror(error.errno)})"
+    except ValueError: return "has a character that no path can have"
     return ""
 
 # %% ../nbs/00a_jobs.ipynb #cell-055
@@ -251,8 +255,8 @@ def check_output_file(
 ):
     "Raises `GalaxyError` if a file cannot be written there; leaves nothing behind."
     path = Path(path)
-    if not path.name or path.is_dir(): reason = "is a directory"
-    elif path.exists() and is_mount(path): reason = "is a mount point, so it cannot be replaced"
+    if not path.name or os.path.isdir(path): reason = "is a directory"
+    elif os.path.exists(path) and is_mount(path): reason = "is a mount point, so it cannot be replaced"
     else: reason = unwritable_reason(path)
     if reason: raise GalaxyError(f"{path} {reason}. Give another {what}.")
 
@@ -263,9 +267,9 @@ def check_output_folder(
 ):
     "Raises `GalaxyError` if a folder cannot be filled; leaves nothing behind."
     path = Path(path)
-    if path.exists() and not path.is_dir(): reason = "is a file"
-    elif path.is_symlink() and not path.exists(): reason = "is a link to nothing"
-    elif path.is_dir(): reason = "may not be written to" if unwritable_reason(path/"file") else ""
+    if os.path.exists(path) and not os.path.isdir(path): reason = "is a file"
+    elif os.path.islink(path) and not os.path.exists(path): reason = "is a link to nothing"
+    elif os.path.isdir(path): reason = "may not be written to" if unwritable_reason(path/"file") else ""
     else: reason = unwritable_reason(path)
     if reason: raise GalaxyError(f"{path} {reason}. Give another {what}.")
 

@@ -116,7 +116,7 @@ def open_run(
         except GalaxyError: warnings.append(f"{name} is missing, so the course of the training is not shown in full.")
     history = read_history(found["history.csv"]) if "history.csv" in found else None
     summary = load_json(found["summary.json"], SUMMARY) if "summary.json" in found else {}
-    return TrainedRun(load_model(path), checkpoint, history, summary, warnings)
+    return TrainedRun(load_model(path, content=checkpoint), checkpoint, history, summary, warnings)
 
 # %% ../../nbs/06d_analysis.report.ipynb #cell-017
 def run_temperature(
@@ -218,6 +218,17 @@ def check_report(path:str|Path): # of the page to write
         raise GalaxyError(f"{path} is there already, and no report of galaxy-analyse. Choose another name.")
 
 # %% ../../nbs/06d_analysis.report.ipynb #cell-034
+def check_results(path:str|Path): # where scores are to go
+    "Raises `GalaxyError` where a file is that holds no scores of ours, or cannot be written."
+    check_output_file(path, "`results`")
+    path = Path(path)
+    if not path.is_file() or not path.stat().st_size: return
+    try: held = load_json(path)
+    except GalaxyError: held = {}
+    if {"accuracy", "per_class"} <= set(held): return
+    raise GalaxyError(f"{path} is there already, and no results of galaxy-analyse. Choose another `results`.")
+
+# %% ../../nbs/06d_analysis.report.ipynb #cell-035
 def write_report(
     path:str|Path, # an .html file
     title:str, # of the page
@@ -232,7 +243,7 @@ def write_report(
                  sections=[section._repr_html_() for section in sections])
     with atomic_path(path) as temporary: temporary.write_text(page, encoding="utf-8")
 
-# %% ../../nbs/06d_analysis.report.ipynb #cell-037
+# %% ../../nbs/06d_analysis.report.ipynb #cell-038
 def _calibration_scores(labels:np.ndarray, raw:np.ndarray, scaled:np.ndarray, temperature:float) -> dict:
     "Calibration error and Brier score of (N,C) probabilities before and after temperature scaling."
     functions, parts = dict(ece=expected_calibration_error, brier=brier_score), dict(before=raw, after=scaled)
@@ -240,7 +251,7 @@ def _calibration_scores(labels:np.ndarray, raw:np.ndarray, scaled:np.ndarray, te
               for name, function in functions.items() for when, probabilities in parts.items()}
     return dict(temperature=temperature, **scores)
 
-# %% ../../nbs/06d_analysis.report.ipynb #cell-039
+# %% ../../nbs/06d_analysis.report.ipynb #cell-040
 @dataclass
 class _TestedRun:
     "A run, with its predictions and scores on a split."
@@ -257,7 +268,7 @@ class _TestedRun:
 
     def __repr__(self): return f"_TestedRun({self.run}, accuracy {self.scores['accuracy']:.1%} on {self.part})"
 
-# %% ../../nbs/06d_analysis.report.ipynb #cell-040
+# %% ../../nbs/06d_analysis.report.ipynb #cell-041
 def _test_run(run:TrainedRun, store:Store, part:str, device:str) -> _TestedRun:
     "Predict a split and compute its scores."
     temperature = run_temperature(run, store, device)
@@ -268,7 +279,7 @@ def _test_run(run:TrainedRun, store:Store, part:str, device:str) -> _TestedRun:
     calibration = _calibration_scores(labels, raw, probabilities, temperature)
     return _TestedRun(run, store, part, predictions, probabilities, scores, calibration)
 
-# %% ../../nbs/06d_analysis.report.ipynb #cell-043
+# %% ../../nbs/06d_analysis.report.ipynb #cell-044
 def _lead(scores:dict, part:str) -> str:
     "A sentence on what was tested."
     split = "the whole store" if part == "all" else f"the {part} split"
@@ -277,7 +288,7 @@ def _lead(scores:dict, part:str) -> str:
             "from a bootstrap with a thousand test sets, in which images that show the same sky are drawn together "
             f"({scores['groups']} groups).")
 
-# %% ../../nbs/06d_analysis.report.ipynb #cell-045
+# %% ../../nbs/06d_analysis.report.ipynb #cell-046
 def _percent(value:float, interval:list[float]|None=None) -> str:
     "A share in per cent, with its interval."
     return f"{100*value:.1f} %" + (f" ({100*interval[0]:.0f} to {100*interval[1]:.0f})" if interval else "")
@@ -293,7 +304,7 @@ def _headline(tested:_TestedRun) -> list[tuple[str, str]]:
     return [*large, (f"{tested.calibration['ece_after']:.3f}", "expected calibration error"),
             (_percent(scores["chance"]), "accuracy of always predicting the most common class")]
 
-# %% ../../nbs/06d_analysis.report.ipynb #cell-048
+# %% ../../nbs/06d_analysis.report.ipynb #cell-049
 def _class_section(scores:dict) -> ReportSection:
     "Scores of each class."
     rows = []
@@ -305,7 +316,7 @@ def _class_section(scores:dict) -> ReportSection:
             "class that are correct. F1 is their harmonic mean, with its 95 % interval.")
     return ReportSection("Classes", text, pd.DataFrame(rows, columns=["Class", "Precision", "Recall", "F1", "Images"]))
 
-# %% ../../nbs/06d_analysis.report.ipynb #cell-050
+# %% ../../nbs/06d_analysis.report.ipynb #cell-051
 def _confusion_sections(scores:dict, classes:list[str]) -> list[ReportSection]:
     "Confusion in counts and in shares, and the pairs that are confused most."
     confusion, pairs = scores["confusion"], most_confused(scores["confusion"], classes)
@@ -319,7 +330,7 @@ def _confusion_sections(scores:dict, classes:list[str]) -> list[ReportSection]:
                           "Share of both": pairs["share"].map(_percent)})
     return [*sections, ReportSection("Most confused pairs", "Confused in either direction.", table)]
 
-# %% ../../nbs/06d_analysis.report.ipynb #cell-053
+# %% ../../nbs/06d_analysis.report.ipynb #cell-054
 def _calibration_sections(tested:_TestedRun) -> list[ReportSection]:
     "Reliability before and after temperature scaling, and accuracy if only confident predictions count."
     labels, scores = tested.predictions.labels, tested.calibration
@@ -335,7 +346,7 @@ def _calibration_sections(tested:_TestedRun) -> list[ReportSection]:
             ReportSection("Predicting only when confident", "Accuracy if only the most confident share of images is "
                           "predicted, and the rest is left to people.", figure=curve)]
 
-# %% ../../nbs/06d_analysis.report.ipynb #cell-056
+# %% ../../nbs/06d_analysis.report.ipynb #cell-057
 def _example_sections(tested:_TestedRun) -> list[ReportSection]:
     "Correct predictions and mistakes with Grad-CAM."
     captions = {"Most confident correct predictions": "For each class, the correct prediction with the highest "
@@ -350,7 +361,7 @@ def _example_sections(tested:_TestedRun) -> list[ReportSection]:
         sections.append(ReportSection(heading, text + below, figure=figure))
     return sections
 
-# %% ../../nbs/06d_analysis.report.ipynb #cell-059
+# %% ../../nbs/06d_analysis.report.ipynb #cell-060
 _MOST_POINTS = 2000 # as many as a browser draws without delay
 
 def _embedding_section(tested:_TestedRun) -> ReportSection:
@@ -364,13 +375,13 @@ def _embedding_section(tested:_TestedRun) -> ReportSection:
                           tested.probabilities[some], tested.run.cleaned)
     return ReportSection("Similar galaxies", text, html=page)
 
-# %% ../../nbs/06d_analysis.report.ipynb #cell-061
+# %% ../../nbs/06d_analysis.report.ipynb #cell-062
 def _history_section(history:pd.DataFrame) -> ReportSection:
     "Loss, accuracy and learning rate by epoch."
     text = "Course of loss, accuracy and learning rate. Training metrics are measured on augmented images."
     return ReportSection("Training", text, figure=plot_history(history))
 
-# %% ../../nbs/06d_analysis.report.ipynb #cell-064
+# %% ../../nbs/06d_analysis.report.ipynb #cell-065
 def _provenance(tested:_TestedRun) -> dict:
     "Network, settings, data, split, commits and hardware behind the scores."
     run, store, manifest = tested.run, tested.store, tested.store.manifest
@@ -382,7 +393,7 @@ def _provenance(tested:_TestedRun) -> dict:
                 trained_on=extra.get("data"), commit=summary.get("commit"), hardware=summary.get("hardware"),
                 analysis=dict(commit=git_commit(), hardware=hardware(), version=__version__))
 
-# %% ../../nbs/06d_analysis.report.ipynb #cell-067
+# %% ../../nbs/06d_analysis.report.ipynb #cell-068
 _LIMITS = (
     ("Made for", "Sorting images of galaxies into the classes below, as a first look at a survey, for selecting "
      "samples, and for teaching. Galaxies are in the middle of the image, with colours as in the viewer of the Legacy "
@@ -396,7 +407,7 @@ _LIMITS = (
      "spirals. A perfect score is neither possible nor desirable."),
 )
 
-# %% ../../nbs/06d_analysis.report.ipynb #cell-068
+# %% ../../nbs/06d_analysis.report.ipynb #cell-069
 def _in_words(value:object) -> str:
     "A dictionary in words; other values as text."
     if not isinstance(value, dict): return str(value)
@@ -412,7 +423,7 @@ def _model_card(origin:dict, classes:list[str]) -> ReportSection:
     rows = [*_LIMITS, *((name, _in_words(value)) for name, value in facts.items())]
     return ReportSection("Model card", "", pd.DataFrame(rows, columns=["", " "]))
 
-# %% ../../nbs/06d_analysis.report.ipynb #cell-071
+# %% ../../nbs/06d_analysis.report.ipynb #cell-072
 def _compare_runs(tested:_TestedRun, second:TrainedRun, device:str) -> tuple[dict, ReportSection]:
     "Compare with a second run on the same images: numbers for JSON, and a section."
     other = predict_split(second.network, tested.store, tested.part, second.cleaned, device)
@@ -426,7 +437,7 @@ def _compare_runs(tested:_TestedRun, second:TrainedRun, device:str) -> tuple[dic
             f"uneven a division would have a probability of {result['p_value']:.2g} (exact McNemar test).")
     return result, ReportSection("Against another network", text)
 
-# %% ../../nbs/06d_analysis.report.ipynb #cell-074
+# %% ../../nbs/06d_analysis.report.ipynb #cell-075
 def _perturb_run(run:TrainedRun, store:Store, part:str, path:Path) -> tuple[dict, ReportSection]:
     "Measure robustness: numbers for JSON, and a section."
     plan, network = RobustnessPlan(part=part, cleaned=run.cleaned), run.network.cpu()
@@ -438,7 +449,7 @@ def _perturb_run(run:TrainedRun, store:Store, part:str, path:Path) -> tuple[dict
     with plt.style.context(_LOOK): figure = plot_robustness(found)
     return values.round(1).to_dict(), ReportSection("Robustness", text, table, figure)
 
-# %% ../../nbs/06d_analysis.report.ipynb #cell-076
+# %% ../../nbs/06d_analysis.report.ipynb #cell-077
 def _log_report(run_id:str|None, report:Path, scores:dict, part:str) -> bool:
     "Add report and scores to a run in MLflow, if it is known there. Returns whether MLflow has them."
     tracking = current_tracking()
@@ -450,11 +461,11 @@ def _log_report(run_id:str|None, report:Path, scores:dict, part:str) -> bool:
             for name in ("accuracy", "balanced_accuracy", "macro_f1"):
                 client.log_metric(run_id, f"{part}_{name}", scores[name])
     except (MlflowException, OSError) as error:
-        print(f"note: MLflow does not have this report ({first_line(error)})")
+        print(printable(f"note: MLflow does not have this report ({first_line(error)})"))
         return False
     return True
 
-# %% ../../nbs/06d_analysis.report.ipynb #cell-079
+# %% ../../nbs/06d_analysis.report.ipynb #cell-080
 def _open_runs(store:Store, source:str|Path, other:str|Path|None, part:str) -> tuple[TrainedRun, TrainedRun|None]:
     "The run and the one to compare with; the first gets the warnings of both."
     run = open_run(source, store)
@@ -468,7 +479,7 @@ def _open_runs(store:Store, source:str|Path, other:str|Path|None, part:str) -> t
     if second: run.warnings += [f"{other}: {warning}" for warning in second.warnings]
     return run, second
 
-# %% ../../nbs/06d_analysis.report.ipynb #cell-081
+# %% ../../nbs/06d_analysis.report.ipynb #cell-082
 def _sections(tested:_TestedRun, origin:dict, more:list[ReportSection]) -> list[ReportSection]:
     "All sections of the page, in order."
     classes, history = tested.store.classes, tested.run.history
@@ -480,7 +491,7 @@ def _title(run:TrainedRun, store:Store) -> str:
     data = store.manifest["source"]
     return f"{run.network.config['name']} network on {data.get('file', data.get('name', data['kind']))}"
 
-# %% ../../nbs/06d_analysis.report.ipynb #cell-083
+# %% ../../nbs/06d_analysis.report.ipynb #cell-084
 def analyse(
     store:Store, # preprocessed and split
     source:str|Path, # a directory of galaxy-train, its best.pt, or models:/NAME@ALIAS
@@ -513,14 +524,14 @@ def _analyse(store:Store, source:str|Path, report:Path, part:str, device:str, ot
     return {**tested.scores, "classes": store.classes, "calibration": tested.calibration, **numbers, **origin,
             "warnings": run.warnings}
 
-# %% ../../nbs/06d_analysis.report.ipynb #cell-088
+# %% ../../nbs/06d_analysis.report.ipynb #cell-089
 def _newest_run(folder:Path) -> Path:
     "The run in a folder that was trained last. Raises `GalaxyError` when there is none."
     found = sorted(folder.glob("*/best.pt"), key=lambda path: path.stat().st_mtime)
     if found: return found[-1].parent
     raise GalaxyError(f"{folder} holds no run. Train one with galaxy-train or gc.train, or give `run`.")
 
-# %% ../../nbs/06d_analysis.report.ipynb #cell-090
+# %% ../../nbs/06d_analysis.report.ipynb #cell-091
 def galaxy_analyse(
     store:Path=Path("data"), # the store to test on, preprocessed
     run:str=None, # a run's directory, its best.pt, models:/galaxy-classifier@production; the newest below runs/ if none
@@ -532,13 +543,13 @@ def galaxy_analyse(
     device:str="auto", # auto, cpu, cuda, cuda:1, mps
 ):
     "Measure a trained network on unseen images and write one self-contained HTML report."
-    if results: check_output_file(results, "`results`")
+    if results: check_results(results)
     if run is None:
         run = _newest_run(Path("runs"))
-        print(f"run: {run}", flush=True)
+        print(printable(f"run: {run}"), flush=True)
     found = analyse(Store(store), run, output, part, device, against, robustness)
     if results: save_json(results, found)
-    for warning in found["warnings"]: print(f"note: {warning}")
+    for warning in found["warnings"]: print(printable(f"note: {warning}"))
     split = "the whole store" if part == "all" else f"the {part} split"
-    print(f"{output}: accuracy {_percent(found['accuracy'], found['accuracy_interval'])}, "
-          f"macro-F1 {found['macro_f1']:.3f} on {found['images']} images of {split}")
+    print(printable(f"{output}: accuracy {_percent(found['accuracy'], found['accuracy_interval'])}, "
+                    f"macro-F1 {found['macro_f1']:.3f} on {found['images']} images of {split}"))

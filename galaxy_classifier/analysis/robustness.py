@@ -8,8 +8,10 @@ __all__ = ['PERTURBATIONS', 'RobustnessPlan', 'measure_robustness', 'robustness_
 # %% ../../nbs/06c_analysis.robustness.ipynb #cell-003
 import io
 import json
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import galsim
@@ -24,7 +26,16 @@ from scipy import ndimage
 from scipy.optimize import differential_evolution
 
 from .metrics import bootstrap_weights, confidence_interval, sky_groups
-from ..core import GalaxyError, figure_text, lock_path, progress, random_generator
+from galaxy_classifier.core import (
+    Entry,
+    GalaxyError,
+    check_entries,
+    figure_text,
+    lock_path,
+    printable,
+    progress,
+    random_generator,
+)
 from ..data.flux import stretch, unstretch
 from ..data.simulation import draw_stars
 from ..data.store import Store, array_digest
@@ -201,21 +212,39 @@ def _network_digest(network:GalaxyNetwork) -> str:
     return array_digest(np.concatenate([*weights, np.frombuffer(settings, np.uint8).astype(np.float64)]))
 
 # %% ../../nbs/06c_analysis.robustness.ipynb #cell-054
+_OURS = {"networks", "data", "part", "seed", "cleaned"} # in the plan of every version
+_ROW = Entry(dict, of=dict(
+    network=Entry(str), kind=Entry(str), level=Entry(float), images=Entry(int, 1), accuracy=Entry(float, 0, 1),
+    interval=Entry(list, 2, 2, of=Entry(float, 0, 1)), unchanged=Entry(float, 0, 1),
+    predictions=Entry(list, 1, of=Entry(int, 0))))
+_ATTACK = dict(fooled=Entry(bool), probability=Entry(float, 0, 1), tried=Entry(int, 0))
+
+def _is_result(key:tuple, result:object) -> bool:
+    "Is a line of the file what `measure_robustness` notes?"
+    kind, expected = key[0] if isinstance(key, tuple) and len(key) == 3 else "", dict(rows=Entry(list, 1, of=_ROW))
+    try:
+        if kind == "change": check_entries("", dict(rows=result), expected)
+        if kind == "attack": check_entries("", dict(attack=result), dict(attack=Entry(dict, of=_ATTACK)))
+    except GalaxyError: return False
+    return kind in ("change", "attack")
+
+# %% ../../nbs/06c_analysis.robustness.ipynb #cell-056
 def _open_ledger(path:Path, networks:dict[str, GalaxyNetwork], store:Store, plan:RobustnessPlan) -> Ledger:
-    "Open or begin the ledger of results. Raises `GalaxyError` for a file that holds something else."
+    "Results so far; those of other networks or data are put aside. Raises `GalaxyError` for another kind of file."
     digests = {name: _network_digest(network) for name, network in networks.items()}
     settings = dict(networks=digests, data=store.manifest_hash(), part=plan.part, seed=plan.seed, cleaned=plan.cleaned,
                     images=content_sample(store.path/"images.npy"))
-    foreign = GalaxyError(f"{path} holds no results of this kind; give another file, or remove it.")
-    try: ledger = Ledger(path, settings)
-    except ValueError: raise foreign from None
-    if ledger.differs: raise GalaxyError(f"{path} holds results of other {', '.join(ledger.differs)}; "
-                                         "give another file, or remove it.")
-    if not ledger.begun and path.exists(): raise foreign
+    ledger, kept = Ledger(path, settings, _is_result), path.with_name(f"{path.name}.before")
+    if path.exists() and not set(ledger.held or {}) >= _OURS:
+        raise GalaxyError(f"{path} holds no results of this kind; give another file, or remove it.")
+    if ledger.differs:
+        ledger.say_differences(path, partial(print, file=sys.stderr))
+        path.replace(kept)
+        print(printable(f"what it held is kept in {kept}"), file=sys.stderr)
     if not ledger.begun: ledger.begin()
     return ledger
 
-# %% ../../nbs/06c_analysis.robustness.ipynb #cell-057
+# %% ../../nbs/06c_analysis.robustness.ipynb #cell-059
 def _score_change(
     networks:dict[str, GalaxyNetwork], # name → trained
     store:Store, # preprocessed and split
@@ -236,7 +265,7 @@ def _score_change(
                            predictions=predicted.tolist()))
     return scored
 
-# %% ../../nbs/06c_analysis.robustness.ipynb #cell-060
+# %% ../../nbs/06c_analysis.robustness.ipynb #cell-062
 def _original_predictions(ledger:Ledger) -> dict[str, list[int]]:
     "Predictions of each network on original images; empty before they are measured."
     return {row["network"]: row["predictions"] for row in ledger.results.get(("change", "none", 0.), [])}
@@ -255,7 +284,7 @@ def _attack_images(networks:dict[str, GalaxyNetwork], store:Store, ledger:Ledger
         attack = _PixelAttack(networks[name], images[number], measurements[number], label)
         ledger.note(("attack", name, int(chosen[number])), attack.run(plan.seed))
 
-# %% ../../nbs/06c_analysis.robustness.ipynb #cell-061
+# %% ../../nbs/06c_analysis.robustness.ipynb #cell-063
 def _collect(ledger:Ledger) -> dict:
     "All results so far: plan, rows, attacks (network → row of the store → result)."
     rows, attacks = [], {}
@@ -264,14 +293,14 @@ def _collect(ledger:Ledger) -> dict:
         else: attacks.setdefault(key[0], {})[str(key[1])] = result
     return dict(plan=ledger.plan, rows=rows, attacks=attacks)
 
-# %% ../../nbs/06c_analysis.robustness.ipynb #cell-062
+# %% ../../nbs/06c_analysis.robustness.ipynb #cell-064
 def measure_robustness(
     networks:dict[str, GalaxyNetwork], # name → trained
     store:Store, # preprocessed and split
     path:str|Path, # file of results; one with results is resumed
     plan:RobustnessPlan=RobustnessPlan(), # perturbations, split, seed
 ) -> dict: # plan, rows, attacks: see `robustness_table`
-    "Perturb the images of a split and count correct predictions. Raises `GalaxyError` for results of other networks."
+    "Perturb the images of a split and count correct predictions. Raises `GalaxyError` for a file of another kind."
     check_output_file(path)
     with lock_path(path), store.held():
         ledger = _open_ledger(Path(path), networks, store, plan)
@@ -282,7 +311,7 @@ def measure_robustness(
         if plan.attacked: _attack_images(networks, store, ledger, plan)
         return _collect(ledger)
 
-# %% ../../nbs/06c_analysis.robustness.ipynb #cell-066
+# %% ../../nbs/06c_analysis.robustness.ipynb #cell-068
 def robustness_table(
     found:dict, # from `measure_robustness`
 ) -> pd.DataFrame: # one row a perturbation, one column a network; last the share of images that a pixel changes
@@ -296,7 +325,7 @@ def robustness_table(
     if fooled: table.loc["changed by one pixel"] = {name: 100*np.mean(shares) for name, shares in fooled.items()}
     return table
 
-# %% ../../nbs/06c_analysis.robustness.ipynb #cell-068
+# %% ../../nbs/06c_analysis.robustness.ipynb #cell-070
 def _plot_kind(axis:plt.Axes, rows:pd.DataFrame, kind:str):
     "Accuracy of each network against the level of one kind; dotted lines are original images."
     for number, (name, some) in enumerate(rows.groupby("network", sort=False)):
@@ -308,7 +337,7 @@ def _plot_kind(axis:plt.Axes, rows:pd.DataFrame, kind:str):
         axis.fill_between(some["level"], low, high, color=f"C{number}", alpha=.15, linewidth=0)
     axis.set(title=kind, ylim=(0, 1))
 
-# %% ../../nbs/06c_analysis.robustness.ipynb #cell-069
+# %% ../../nbs/06c_analysis.robustness.ipynb #cell-071
 def plot_robustness(
     found:dict, # from `measure_robustness`
 ) -> plt.Figure:

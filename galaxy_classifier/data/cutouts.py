@@ -6,9 +6,9 @@
 __all__ = ['CutoutService', 'fetch_cutouts']
 
 # %% ../../nbs/01g_data.cutouts.ipynb #cell-003
+import os
 import sys
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 from urllib.parse import urlencode
 
@@ -18,9 +18,11 @@ import requests
 from fastcore.basics import patch
 from PIL import Image
 from requests.adapters import HTTPAdapter
+from urllib3.exceptions import HTTPError
 from urllib3.util import Retry
 
-from ..core import GalaxyError, atomic_path, printable, progress
+from ..core import GalaxyError, atomic_path, printable, progress, reading_error
+from .download import ServerBusy, asked_wait, pieces
 from .flux import PIXEL_SCALE
 from .images import read_rgb
 from .tables import load_table
@@ -59,20 +61,10 @@ def name_of(self:CutoutService,
     return f"{ra:.6f}{dec:+.6f}_{self.layer}_{self.size}px{self.pixel_scale:g}.jpg"
 
 # %% ../../nbs/01g_data.cutouts.ipynb #cell-016
-_LONGEST_WAIT = 120. # seconds
-
-class ServerBusy(GalaxyError):
-    "The server asks for a longer wait than `_LONGEST_WAIT`."
-
 class _PoliteRetry(Retry):
     "Waits as long as a server asks, up to `_LONGEST_WAIT`, with a message."
     def get_retry_after(self, response:object) -> float|None: # seconds
-        seconds = super().get_retry_after(response)
-        if not seconds: return seconds
-        if not 0 <= seconds <= _LONGEST_WAIT:
-            raise ServerBusy(f"the server asks to wait for {seconds:,.0f} s. Run the same command again later.")
-        if seconds >= 5: print(f"the server asks to wait for {seconds:.0f} s", file=sys.stderr, flush=True)
-        return seconds
+        return asked_wait(response.headers.get("Retry-After"))
 
 # %% ../../nbs/01g_data.cutouts.ipynb #cell-018
 def _open_session(service:CutoutService) -> requests.Session:
@@ -85,16 +77,21 @@ def _open_session(service:CutoutService) -> requests.Session:
     return session
 
 # %% ../../nbs/01g_data.cutouts.ipynb #cell-021
-_MAX_PIECES = 256 # of 64 KiB
+_MOST_BYTES = 2**24
 
 def _get(session:requests.Session, url:str, timeout:float) -> tuple[bytes, str]: # content, its type
     "The content of a URL. Raises `GalaxyError` if it cannot be fetched."
+    content = bytearray()
     try:
         with session.get(url, timeout=timeout, stream=True) as response:
             response.raise_for_status()
-            content = b"".join(islice(response.iter_content(2**16), _MAX_PIECES))
-            return content, response.headers.get("Content-Type", "an unknown type")
-    except requests.RequestException as error: raise GalaxyError(f"{url} cannot be fetched ({error}).") from None
+            for piece in pieces(response, timeout):
+                content += piece
+                if len(content) > _MOST_BYTES: break
+            return bytes(content), response.headers.get("Content-Type", "an unknown type")
+    except GalaxyError: raise
+    except (requests.RequestException, HTTPError, OSError, ValueError) as error: # also certificates that are not there
+        raise GalaxyError(f"{url} cannot be fetched ({error}).") from None
 
 # %% ../../nbs/01g_data.cutouts.ipynb #cell-024
 def _check_cutout(image:np.ndarray, size:int, url:str):
@@ -105,6 +102,9 @@ def _check_cutout(image:np.ndarray, size:int, url:str):
     if image.std() < 1: raise GalaxyError(f"{url} sends an image of one colour, so the survey has no data there.")
 
 # %% ../../nbs/01g_data.cutouts.ipynb #cell-026
+class _Unwritable(GalaxyError):
+    "A cutout cannot be written, whatever its position."
+
 def _save_cutout(
     session:requests.Session, # from `_open_session`
     service:CutoutService, # where cutouts come from
@@ -114,14 +114,16 @@ def _save_cutout(
     "Fetch, check and save one cutout. Raises `GalaxyError` if it cannot be fetched or is not valid."
     url = service.url_of(ra, dec)
     content, kind = _get(session, url, service.timeout)
-    with atomic_path(file) as temporary:
-        temporary.write_bytes(content)
-        try: image = read_rgb(temporary)
-        except GalaxyError as error:
-            reason = str(error).replace(str(temporary), "it").rstrip(".")
-            raise GalaxyError(f"{url} sends {len(content):,} bytes of {printable(kind, 80)} that are not an image "
-                              f"({reason}).") from None
-        _check_cutout(image, service.size, url)
+    try:
+        with atomic_path(file) as temporary:
+            temporary.write_bytes(content)
+            try: image = read_rgb(temporary)
+            except GalaxyError as error:
+                reason = str(error).replace(str(temporary), "it").rstrip(".")
+                raise GalaxyError(f"{url} sends {len(content):,} bytes of {printable(kind, 80)} that are not an image "
+                                  f"({reason}).") from None
+            _check_cutout(image, service.size, url)
+    except OSError as error: raise _Unwritable(f"{file} cannot be written: {error.strerror or error}.") from None
 
 # %% ../../nbs/01g_data.cutouts.ipynb #cell-029
 def _read_positions(positions:str|Path|pd.DataFrame) -> pd.DataFrame: # with ra and dec in degrees
@@ -136,10 +138,10 @@ _MANY_FAILURES = 5 # in a row; then the cause is not the positions
 
 def _stopped(error:GalaxyError, files:list[Path], skip_bad:bool) -> GalaxyError:
     "The error that ends a fetch: the cause, how many files are kept, and what to do."
-    kept = sum(file.is_file() for file in files)
+    kept = sum(map(os.path.isfile, files))
     hint = "" if skip_bad else ", or give `skip_bad=True` to leave out such positions"
-    return GalaxyError(f"{error} {kept} of {len(files)} cutouts are kept in {files[0].parent}; "
-                       f"run the same command again{hint}.")
+    advice = "" if isinstance(error, (ServerBusy, _Unwritable)) else f"; run the same command again{hint}"
+    return GalaxyError(f"{error} {kept} of {len(files)} cutouts are kept in {files[0].parent}{advice}.")
 
 # %% ../../nbs/01g_data.cutouts.ipynb #cell-034
 def _is_there(file:Path, size:int) -> bool:
@@ -147,7 +149,9 @@ def _is_there(file:Path, size:int) -> bool:
     if not file.is_file(): return False
     try:
         with Image.open(file, formats=["JPEG", "PNG"]) as image: is_right = image.size == (size, size)
-    except Exception: is_right = False # decoders raise almost anything
+    except Exception as error: # decoders raise almost anything
+        if getattr(error, "errno", None): raise reading_error(file, error, "an image") from None
+        is_right = False
     if not is_right: print(f"{printable(file)}: fetched again, since it is not an image of {size} px", file=sys.stderr)
     return is_right
 
@@ -162,7 +166,7 @@ def fetch_cutouts(
     table = _read_positions(positions)
     table = table.assign(path=list(map(service.name_of, table["ra"], table["dec"])))
     files, bad, failures_in_a_row = [Path(folder)/name for name in table["path"]], [], 0
-    if not all(file.is_file() for file in files): check_output_folder(folder, "folder of images")
+    if not all(map(os.path.isfile, files)): check_output_folder(folder, "folder of images")
     with _open_session(service) as session:
         for place, row in enumerate(progress(table.itertuples(), len(table), "fetch", "cutouts")):
             if _is_there(files[place], service.size): continue
@@ -171,8 +175,8 @@ def fetch_cutouts(
                 failures_in_a_row = 0
             except GalaxyError as error:
                 failures_in_a_row += 1
-                is_over = isinstance(error, ServerBusy) or failures_in_a_row >= _MANY_FAILURES
+                is_over = isinstance(error, (ServerBusy, _Unwritable)) or failures_in_a_row >= _MANY_FAILURES
                 if is_over or not skip_bad: raise _stopped(error, files, skip_bad) from None
                 bad.append(place)
-                print("left out:", error)
+                print(printable(f"left out: {error}"))
     return table.iloc[np.setdiff1d(np.arange(len(table)), bad)] # by position: labels may be repeated

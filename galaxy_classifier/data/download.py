@@ -7,14 +7,18 @@ __all__ = ['GALAXY10', 'PublishedFile', 'download_file']
 
 # %% ../../nbs/01f_data.download.ipynb #cell-003
 import hashlib
+import re
 import shutil
 import sys
 import time
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from email.utils import mktime_tz, parsedate_tz
 from pathlib import Path
 
 import requests
+from urllib3.exceptions import HTTPError
 
 from ..core import GalaxyError, load_json, lock_path, printable, progress, save_json
 from ..jobs import check_output_file, file_version
@@ -99,16 +103,23 @@ def _first_byte(response:requests.Response, have:int) -> int:
     return have if response.status_code == 206 and content_range.startswith(f"bytes {have}-") else 0
 
 # %% ../../nbs/01f_data.download.ipynb #cell-031
+def header_number(
+    text:str|None, # such as Content-Length
+) -> int|None: # None where there is none
+    "The number in a header of a response."
+    return int(text) if re.fullmatch(r"\s*[0-9]{1,18}\s*", text or "", re.ASCII) else None
+
+# %% ../../nbs/01f_data.download.ipynb #cell-033
 def _total_bytes(response:requests.Response, start:int, expected:PublishedFile) -> int|None:
     "Size of the whole file, if known. Raises `GalaxyError` if it differs from the published one."
-    length = response.headers.get("Content-Length")
-    total = start + int(length) if length is not None else expected.size
+    length = header_number(response.headers.get("Content-Length"))
+    total = expected.size if length is None else start + length
     if expected.size and total and total != expected.size:
         raise GalaxyError(f"{response.url} offers {total:,} bytes; expected {expected.size:,}. "
                           f"It is another file. {expected.note}".strip())
     return total
 
-# %% ../../nbs/01f_data.download.ipynb #cell-033
+# %% ../../nbs/01f_data.download.ipynb #cell-035
 def _check_space(folder:Path, needed:int):
     "Raises `GalaxyError` if a disk has fewer bytes free than needed."
     free = shutil.disk_usage(folder).free
@@ -116,15 +127,35 @@ def _check_space(folder:Path, needed:int):
         raise GalaxyError(f"{folder} has {free/1e9:.2f} GB free, but {needed/1e9:.2f} GB are needed. "
                           "Free some space and run the same command again; it resumes.")
 
-# %% ../../nbs/01f_data.download.ipynb #cell-036
-def _append(response:requests.Response, part:Path, start:int, total:int|None):
+# %% ../../nbs/01f_data.download.ipynb #cell-038
+_SLOWEST = 1000 # bytes/s
+
+def pieces(response:requests.Response, timeout:float) -> Iterator[bytes]:
+    "Content as it comes. Raises `requests.RequestException` where it breaks off, or hardly anything comes."
+    begun, count = time.monotonic(), 0
+    try:
+        while piece := response.raw.read1(2**16, decode_content=True):
+            yield piece
+            count, seconds = count + len(piece), time.monotonic() - begun
+            if seconds < 2*timeout: continue
+            if count < _SLOWEST*seconds: raise requests.Timeout(f"{count:,} bytes came in {seconds:.0f} s")
+            begun, count = time.monotonic(), 0
+    except HTTPError as error: raise requests.ConnectionError(error) from None
+
+def _append(response:requests.Response, part:Path, start:int, total:int|None, timeout:float):
     "Write the content of a response to a file, from byte `start`."
-    count = -(-(total - start)//2**16) if total else total
+    def blocks(file): # one for each 64 KiB that are written
+        count = 0
+        for piece in pieces(response, timeout):
+            file.write(piece)
+            count += len(piece)
+            yield from range(count//2**16)
+            count %= 2**16
     with open(part, "r+b" if start else "wb") as file:
         file.seek(start)
-        for piece in progress(response.iter_content(2**16), count, f"fetch {part.stem}", "× 64 KiB"): file.write(piece)
+        for _ in progress(blocks(file), total and (total - start)//2**16, f"fetch {part.stem}", "× 64 KiB"): pass
 
-# %% ../../nbs/01f_data.download.ipynb #cell-037
+# %% ../../nbs/01f_data.download.ipynb #cell-039
 def _transfer(
     expected:PublishedFile, # what to fetch
     part:Path, # file to append to; what has arrived is kept
@@ -138,10 +169,33 @@ def _transfer(
         start = _first_byte(response, have)
         total = _total_bytes(response, start, expected)
         _check_space(part.parent, total - start if total else 0)
-        _append(response, part, start, total)
+        _append(response, part, start, total, timeout)
     if total and _size(part) < total: raise requests.ConnectionError(f"cut after {_size(part):,} of {total:,} bytes")
 
-# %% ../../nbs/01f_data.download.ipynb #cell-040
+# %% ../../nbs/01f_data.download.ipynb #cell-042
+LONGEST_WAIT = 120. # seconds
+
+class ServerBusy(GalaxyError):
+    "The server asks for a longer wait than `LONGEST_WAIT`."
+
+def _asked_seconds(text:str) -> float|None: # None for what makes no sense
+    "The wait that `Retry-After` asks for."
+    if re.fullmatch(r"[0-9]+", text, re.ASCII): return float(text)
+    try: return max(0., mktime_tz(parsedate_tz(text)) - time.time())
+    except (ValueError, TypeError, OverflowError, IndexError): return None
+
+def asked_wait(
+    text:str|None, # of the header `Retry-After`
+) -> float|None: # seconds; None where nothing is asked
+    "How long a server asks to wait; printed if it is noticed. Raises `ServerBusy` for more than two minutes."
+    seconds = _asked_seconds((text or "").strip()[:400])
+    if seconds is not None and seconds > LONGEST_WAIT:
+        length = f"{seconds:,.0f} s" if seconds < 1e9 else "years"
+        raise ServerBusy(f"the server asks to wait for {length}. Run the same command again later.")
+    if seconds and seconds >= 5: print(f"the server asks to wait for {seconds:.0f} s", file=sys.stderr, flush=True)
+    return seconds
+
+# %% ../../nbs/01f_data.download.ipynb #cell-045
 _BAD_ADDRESS = (requests.exceptions.InvalidSchema, requests.exceptions.InvalidURL, requests.exceptions.MissingSchema)
 
 def _is_final(error:Exception) -> bool:
@@ -149,11 +203,18 @@ def _is_final(error:Exception) -> bool:
     is_of_network = isinstance(error, (requests.RequestException, ConnectionError, TimeoutError))
     return isinstance(error, (*_BAD_ADDRESS, requests.exceptions.SSLError)) or not is_of_network
 
-# %% ../../nbs/01f_data.download.ipynb #cell-042
+# %% ../../nbs/01f_data.download.ipynb #cell-047
 def _said_wait(seconds:float) -> float: # unchanged
     "Print a message on standard error before a pause of five seconds or more."
     if seconds >= 5: print(f"no data arrived; trying again in {seconds:.0f} s", file=sys.stderr, flush=True)
     return seconds
+
+def _pause(error:Exception, pause:float, failures:int, kept:str) -> float: # seconds
+    "How long to wait after an error: as long as the server asks, or longer each time. Raises `GalaxyError` for long."
+    headers = getattr(getattr(error, "response", None), "headers", {})
+    try: asked = asked_wait(headers.get("Retry-After"))
+    except ServerBusy as busy: raise GalaxyError(f"{busy} {kept}") from None
+    return _said_wait(min(60., pause*2**failures)) if asked is None else max(asked, pause)
 
 def _transfer_all(expected:PublishedFile, part:Path, attempts:int, pause:float, timeout:float):
     "Fetch until the file is complete. Raises `GalaxyError` after `attempts` in a row without a new byte."
@@ -161,17 +222,20 @@ def _transfer_all(expected:PublishedFile, part:Path, attempts:int, pause:float, 
     while True:
         before = _size(part)
         try: return _transfer(expected, part, timeout)
-        except (requests.RequestException, OSError) as error:
+        except GalaxyError: raise
+        except (requests.RequestException, HTTPError, OSError, ValueError) as error:
             if _is_final(error):
                 raise GalaxyError(f"{expected.url} cannot be fetched to {part} ({error}). "
                                   "What has arrived is kept.") from None
-            failures = 0 if _size(part) > before else failures + 1
+            failures = 0 if _size(part) > before + 2**16 else failures + 1
+            kept = f"{_size(part):,} bytes are kept in {part}."
             if failures >= attempts:
-                raise GalaxyError(f"{expected.url} cannot be fetched ({error}); {before:,} bytes are kept in {part}. "
+                raise GalaxyError(f"{expected.url} cannot be fetched ({error}); {kept} "
                                   "Run the same command again, or give a `file`.") from None
-        time.sleep(_said_wait(min(60., pause*2**failures)))
+            wait = _pause(error, pause, failures, kept)
+        time.sleep(wait)
 
-# %% ../../nbs/01f_data.download.ipynb #cell-045
+# %% ../../nbs/01f_data.download.ipynb #cell-050
 def _accept(part:Path, path:Path, expected:PublishedFile):
     "Verify a complete file and rename it. Raises `GalaxyError` and removes it if it is another file."
     try: _verify(part, expected)
@@ -182,7 +246,7 @@ def _accept(part:Path, path:Path, expected:PublishedFile):
     _stamp(part).unlink(missing_ok=True)
     with suppress(OSError): save_json(_stamp(path), dict(state=file_version(path), sha256=expected.sha256))
 
-# %% ../../nbs/01f_data.download.ipynb #cell-048
+# %% ../../nbs/01f_data.download.ipynb #cell-053
 def _part_note(part:Path) -> Path:
     "Path of the note that says which file a part belongs to."
     return part.with_name(f".{part.name}.json")
@@ -196,7 +260,7 @@ def _begin_part(part:Path, expected:PublishedFile) -> bool: # is there something
     save_json(note, held)
     return part.is_file()
 
-# %% ../../nbs/01f_data.download.ipynb #cell-051
+# %% ../../nbs/01f_data.download.ipynb #cell-056
 def download_file(
     expected:PublishedFile, # what to fetch
     path:str|Path, # where to save it; an existing file is only verified
@@ -218,7 +282,8 @@ def download_file(
         try: _accept(part, path, expected)
         except GalaxyError as error:
             if not had: raise
-            print(f"fetched again, since the earlier part was of another file: {error}", file=sys.stderr, flush=True)
+            said = f"fetched again, since the earlier part was of another file: {error}"
+            print(printable(said), file=sys.stderr, flush=True)
             _transfer_all(expected, part, attempts, pause, timeout)
             _accept(part, path, expected)
         _part_note(part).unlink(missing_ok=True)

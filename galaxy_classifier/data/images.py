@@ -27,7 +27,7 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 from scipy.ndimage import label
 
-from ..core import GalaxyError, call_within, import_extra, printable, reading_error
+from ..core import GalaxyError, call_within, check_path, import_extra, printable, reading_error
 from .flux import BAND_SCALES, PIXEL_SCALE, stretch
 
 if TYPE_CHECKING:
@@ -161,6 +161,7 @@ def read_rgb(
             with Image.open(path, formats=_FORMATS) as image:
                 _check_size(path, image.height, image.width)
                 _check_depth(path, image)
+                if getattr(image, "is_animated", False): _say_once("of an image with several frames, the first is read")
                 pixels = image.height*image.width
                 if pixels*max(1, _check_scans(path, pixels)) <= _SLOW: return _decode(image)
         return call_within(_SECONDS, _decode_file, str(path))
@@ -273,7 +274,7 @@ def choose_bands(bands:str) -> tuple[str, list[int]]: # three of them, bluest fi
 @cache
 def _say_once(message:str):
     "Print a message on standard error, the first time only."
-    print(message, file=sys.stderr)
+    print(printable(message), file=sys.stderr)
 
 # %% ../../nbs/01b_data.images.ipynb #cell-047
 def _find_bands(path:str|Path, file:"fits.HDUList") -> tuple[list, str]: # extensions (one a band, or a cube); bands
@@ -288,8 +289,8 @@ def _find_bands(path:str|Path, file:"fits.HDUList") -> tuple[list, str]: # exten
     if len(named) >= 3: return list(named.values()), "".join(named)
     if len(planes) in _ASSUMED: return planes, ""
     shapes = [unit.shape for unit in file if getattr(unit, "shape", ())]
-    raise GalaxyError(f"{path} holds arrays of shapes {shapes}; expected (3, H, W), or three extensions (H, W). "
-                      "Give three files with one band each as NAME_*.fits.")
+    raise GalaxyError(f"{path} holds arrays of shapes {printable(shapes, 200)}; expected (3, H, W), or three "
+                      "extensions (H, W). Give three files with one band each as NAME_*.fits.")
 
 # %% ../../nbs/01b_data.images.ipynb #cell-049
 def _find_plane(path:str|Path, file:"fits.HDUList") -> tuple[list, str]: # as `_find_bands`
@@ -298,7 +299,7 @@ def _find_plane(path:str|Path, file:"fits.HDUList") -> tuple[list, str]: # as `_
     planes.sort(key=lambda unit: str(unit.name) != "SCI")
     if planes: return planes[:1], ""
     shapes = [unit.shape for unit in file if getattr(unit, "shape", ())]
-    raise GalaxyError(f"{path} holds arrays of shapes {shapes}; expected (H, W): one band.")
+    raise GalaxyError(f"{path} holds arrays of shapes {printable(shapes, 200)}; expected (H, W): one band.")
 
 # %% ../../nbs/01b_data.images.ipynb #cell-052
 _MOST_FILLED = .5 # share of the pixels of a band
@@ -501,7 +502,7 @@ def read_image(
     pixel_scale:float|str|None=None, # arcsec/pixel, or "wcs" for that of FITS; resizes to the scale of Galaxy10
 ) -> np.ndarray: # (H,H,3) uint8
     "Read the central square of an image. Raises `GalaxyError` naming the file if it is broken or too large."
-    if Path(path).exists() and not Path(path).is_file(): # reading a pipe would block
+    if check_path(path).exists() and not Path(path).is_file(): # reading a pipe would block
         raise GalaxyError(f"{path} is a directory, a pipe or a device; expected the file of an image.")
     is_fits = Path(path).name.lower().endswith(FITS_SUFFIXES)
     if is_fits: image = read_fits(path, pixel_scale)
@@ -510,7 +511,21 @@ def read_image(
     square = _central_square(image)
     return square if size is None else resize_image(square, size)
 
-# %% ../../nbs/01b_data.images.ipynb #cell-088
+# %% ../../nbs/01b_data.images.ipynb #cell-086
+_LARGE_FITS = 2**22 # bytes
+
+def takes_long(path:str|Path) -> bool: # False for what is no image
+    "May reading take more than a second? For most formats it is done in a process of its own then."
+    name = Path(path).name.lower()
+    if name.endswith(FITS_SUFFIXES): return name.endswith((".gz", ".fz")) or os.path.getsize(path) > _LARGE_FITS
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            with Image.open(path, formats=_FORMATS) as image: pixels = image.height*image.width
+        return pixels*max(1, _jpeg_scans(path)) > _SLOW
+    except Exception: return False # what is wrong is said when it is read
+
+# %% ../../nbs/01b_data.images.ipynb #cell-091
 def report_resized(sides:Counter, size:int): # number of images of each side; side after resizing
     "Print once how many images had another size."
     other = sorted(set(sides) - {size})
@@ -519,7 +534,7 @@ def report_resized(sides:Counter, size:int): # number of images of each side; si
     images, largest = "image" if count == 1 else "images", f" to {other[-1]}" if other[1:] else ""
     print(f"{count} {images} of other sizes ({other[0]}{largest} px) resized to {size} px.")
 
-# %% ../../nbs/01b_data.images.ipynb #cell-091
+# %% ../../nbs/01b_data.images.ipynb #cell-094
 def _with_star(file:Path) -> Path:
     "NAME_*.fits for a file of one band if there are files of other bands; else the file itself."
     suffix = next((each for each in FITS_SUFFIXES if file.name.lower().endswith(each)), "")
@@ -529,7 +544,7 @@ def _with_star(file:Path) -> Path:
     bands = find_band_files(starred)
     return starred if len(bands) > 1 and file in bands.values() else file
 
-# %% ../../nbs/01b_data.images.ipynb #cell-094
+# %% ../../nbs/01b_data.images.ipynb #cell-097
 _SYSTEM_NAMES = {
     "__macosx", "@eadir", "@tmp", "@recycle", "@recently-snapshot", "@__thumb", "#recycle", "#snapshot", "$recycle.bin",
     "recycler", "system volume information", "lost+found", "thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r",
@@ -551,11 +566,13 @@ def left_out_kind(entry:os.DirEntry) -> str: # empty for an image or a folder
     if not is_file: return "pipes, sockets or devices"
     return "" if is_image_name(entry.name) else "files with other endings"
 
-# %% ../../nbs/01b_data.images.ipynb #cell-096
+# %% ../../nbs/01b_data.images.ipynb #cell-099
 def scan_folder(folder:Path, root:Path, left_out:dict) -> tuple[list[Path], list[Path]]: # images, folders
     "Images and folders in a folder; other names go to `left_out`. Raises `GalaxyError` for links out of `root`."
     images, folders = [], []
-    with os.scandir(folder) as entries:
+    try: entries = os.scandir(folder)
+    except OSError as error: raise reading_error(folder, error, "a folder") from None
+    with entries:
         for entry in entries:
             path, kind = Path(entry.path), left_out_kind(entry)
             if kind: left_out.setdefault(kind, []).append(entry.name)
@@ -566,7 +583,7 @@ def scan_folder(folder:Path, root:Path, left_out:dict) -> tuple[list[Path], list
                 raise GalaxyError(f"{path} leads out of {root}. Copy its target into the folder instead.")
     return images, folders
 
-# %% ../../nbs/01b_data.images.ipynb #cell-098
+# %% ../../nbs/01b_data.images.ipynb #cell-101
 def report_others(
     folder:str|Path, # that was scanned
     left_out:dict[str, list[str]], # kind → names
@@ -577,14 +594,14 @@ def report_others(
         shown = ", ".join(map(printable, distinct[:10])) + (" …" if distinct[10:] else "")
         print(f"left out of {printable(folder)}: {len(names)} {kind} ({shown})", file=sys.stderr)
 
-# %% ../../nbs/01b_data.images.ipynb #cell-100
+# %% ../../nbs/01b_data.images.ipynb #cell-103
 def find_images(
     folder:str|Path, # with images in it or below
     root:Path|None=None, # links must not lead out of it; default: `folder`
     left_out:dict|None=None, # kind → names of other files; printed at the end if not given
 ) -> Iterator[Path]: # in order; NAME_*.fits for files with one band each
     "All images below a folder. Raises `GalaxyError` for links that lead out of it."
-    folder, others = Path(folder), {} if left_out is None else left_out
+    folder, others = check_path(folder), {} if left_out is None else left_out
     root = root or folder.resolve()
     images, folders = scan_folder(folder, root, others)
     inner = set(folders)

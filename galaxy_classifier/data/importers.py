@@ -23,7 +23,15 @@ import lazy_loader
 import numpy as np
 import pandas as pd
 
-from ..core import GALAXY10_CLASSES, GalaxyError, import_extra, printable, progress, reading_error
+from galaxy_classifier.core import (
+    GALAXY10_CLASSES,
+    GalaxyError,
+    check_path,
+    import_extra,
+    printable,
+    progress,
+    reading_error,
+)
 from .cutouts import LEGACY_SURVEYS, CutoutService, fetch_cutouts
 from .download import GALAXY10, download_file
 from galaxy_classifier.data.images import (
@@ -50,7 +58,7 @@ from galaxy_classifier.data.store import (
     save_splits,
     store_positions,
 )
-from .tables import check_paths, load_table, position_column, to_numbers, to_positions
+from .tables import check_paths, load_table, position_column, to_numbers, to_positions, write_csv
 from ..jobs import file_version
 
 h5py = lazy_loader.load("h5py") # imported when it is first used
@@ -98,7 +106,7 @@ def open_hdf5(
     path:str|Path, # the file
 ) -> "h5py.File":
     "Open an HDF5 file that contains all its data. Raises `GalaxyError` if it is missing, damaged or not HDF5."
-    path = Path(path)
+    path = check_path(path)
     if not path.is_file(): raise GalaxyError(f"{path} does not exist; expected a file such as Galaxy10_DECals.h5.")
     import_extra("h5py", "HDF5")
     with ExitStack() as stack:
@@ -107,7 +115,7 @@ def open_hdf5(
             _check_whole(path, file)
         except GalaxyError: raise
         except (OSError, KeyError, RuntimeError, ValueError, TypeError) as error:
-            raise GalaxyError(f"{path} cannot be opened as HDF5 ({error}). Fetch or copy it again.") from None
+            raise reading_error(path, error, "HDF5") from None
         stack.pop_all()
     return file
 
@@ -350,7 +358,7 @@ def import_labelled(
         writer.catalog = table.iloc[kept]
         if votes: writer.votes = replace(votes, targets=votes.targets[kept])
         writer.source.update(skipped=len(bad), sizes={str(side): count for side, count in sizes.items()})
-    for message in bad: print("left out:", printable(message))
+    for message in bad: print(printable(f"left out: {message}"))
     report_resized(sizes, size)
     return Store(store)
 
@@ -368,7 +376,7 @@ def import_images(
     **split, # seed, radius, test_conflicts: see `save_splits`
 ) -> Store:
     "Read labelled images, or images with votes, into a store and split it 60 : 20 : 20."
-    source, scale = Path(source), parse_scale(pixel_scale)
+    source, scale = check_path(source), parse_scale(pixel_scale)
     service = CutoutService(layer=service) if isinstance(service, str) else service
     check_replaceable(store) # before anything is fetched
     table, base = _labelled_images(source, images, service, skip_bad, bool(votes))
@@ -473,7 +481,7 @@ def _store_images(store:Store) -> Iterator[np.ndarray]: # (H,H,3) uint8
 
 def _galaxy_set(path:str|Path) -> GalaxySet:
     "Positions and images of a table, a folder of images, an HDF5 file or a store."
-    path = Path(path)
+    path = check_path(path)
     if path.suffix.lower() in (".h5", ".hdf5"): return _hdf5_set(path)
     if not path.is_dir(): return _table_set(path)
     if (path/"manifest.json").is_file():
@@ -492,12 +500,12 @@ def find_overlap(
     radius:float=SHARED_SKY, # arcseconds between centres
 ) -> pd.DataFrame: # see `compare_sets`
     "Pairs of rows of two sets that show the same sky, by position or by pixels."
-    if Path(first).resolve() == Path(second).resolve():
+    if check_path(first).resolve() == check_path(second).resolve():
         raise GalaxyError(f"{first} is given twice; expected two sets. Duplicates within a store are in its "
                           "duplicates.csv.")
     sets = _galaxy_set(first), _galaxy_set(second)
     pairs = compare_sets(*sets, radius)
-    print(describe_overlap(pairs, *sets), file=sys.stderr)
+    for line in describe_overlap(pairs, *sets).splitlines(): print(printable(line), file=sys.stderr)
     return pairs
 
 # %% ../../nbs/01h_data.importers.ipynb #cell-079
@@ -508,13 +516,13 @@ def describe_store(
     parts, known = ("train", "valid", "test"), store.manifest.get("split", {})
     counts = dict.fromkeys(("pairs", "groups", "grouped_images", "conflicts"), 0)
     split = counts | dict(method="", conflicts_tested=True) | known
-    lines = [repr(store)]
+    lines = [printable(repr(store))]
     lines += [f"{count:6d}  {printable(name)}" for name, count in zip(store.classes, store.counts(), strict=True)]
     lines.append("train, valid, test: " + ", ".join(str(len(store.split(part))) for part in parts))
     if split["method"] == FROM_TABLE: lines.append("this is the published split, galaxy10_split.csv")
     if split["pairs"]:
         lines.append(f"{split['grouped_images']} images share sky, in {split['groups']} groups; each group is in one "
-                     f"part, see {store.path/'duplicates.csv'}")
+                     f"part, see {printable(store.path/'duplicates.csv')}")
     if split["conflicts"]:
         where = "" if split["conflicts_tested"] else ": in training only"
         lines.append(f"{split['conflicts']} pairs are one galaxy with two labels{where}")
@@ -640,7 +648,7 @@ def galaxy_data(
     given = SimpleNamespace(**locals())
     _check_arguments(published, overlap, seed, workers, size, radius)
     source = _only_source({**vars(given), "overlap": overlap or None})
-    if source == "overlap": return print(find_overlap(*overlap, radius).round(3).to_csv(index=False), end="")
+    if source == "overlap": return write_csv(sys.stdout, find_overlap(*overlap, radius).round(3))
     given.classes = _class_names(classes)
     given.split = dict(seed=seed, radius=radius, test_conflicts=test_conflicts)
     print(describe_store(_SOURCES[source](given)))

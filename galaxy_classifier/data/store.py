@@ -33,6 +33,7 @@ from galaxy_classifier.core import (
     GalaxyError,
     atomic_path,
     check_entries,
+    check_path,
     load_json,
     lock_path,
     preallocate,
@@ -43,13 +44,13 @@ from galaxy_classifier.core import (
 )
 from .images import resize_image
 from .splits import SHARED_SKY, connected_groups, contradicting, related_pairs, split_table
-from .tables import position_column, read_csv_text
+from .tables import position_column, read_csv_text, write_csv
 from ..jobs import Ledger, check_output_folder, content_sample, hold_file, is_mount, unwritable_reason
 
 # %% ../../nbs/01d_data.store.ipynb #cell-008
 def open_array(path:str|Path) -> np.memmap: # read-only
     "Map a `.npy` file without unpickling. Raises `GalaxyError` if it is missing, truncated or not an array."
-    path = Path(path)
+    path = check_path(path)
     if not path.is_file(): raise GalaxyError(f"{path} does not exist; expected a .npy array.")
     try:
         return np.load(path, mmap_mode="r", allow_pickle=False)
@@ -71,7 +72,7 @@ _SPLIT = dict(
     **{name: Entry(int, 0, needed=False) for name in ("groups", "grouped_images", "pairs", "conflicts")})
 _PREPROCESSING = dict(
     parameters=Entry(dict, of=dict(measurements=Entry(list, 1, of=Entry(str), needed=False)), needed=False),
-    masked_share=Entry(float, 0, 1, needed=False))
+    masked_share=Entry(float, 0, 1, needed=False), samples=Entry(dict, of=Entry(str), needed=False))
 MANIFEST = dict( # what manifest.json must be
     count=Entry(int, 0, 10**10), size=Entry(int, 1, 10**5), classes=Entry(list, of=Entry(str)), source=Entry(dict),
     questions=Entry(list, of=Entry(str), needed=False),
@@ -136,8 +137,8 @@ class Store:
     def __init__(self,
         path:str|Path, # the directory
     ):
-        self.path = Path(path)
-        if not (self.path/"manifest.json").is_file():
+        self.path = check_path(path)
+        if not check_path(self.path/"manifest.json").is_file():
             raise GalaxyError(f"{self.path} is not a store: it has no manifest.json. Fill one with galaxy-data.")
         self.manifest = load_json(self.path/"manifest.json")
         self.images = open_array(self.path/"images.npy") # (N,H,W,3) uint8
@@ -218,23 +219,6 @@ def counts(self:Store,
     return np.bincount(labels, minlength=len(self.classes))
 
 # %% ../../nbs/01d_data.store.ipynb #cell-042
-_NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?|-+")
-
-def escape_cell(cell:object) -> object:
-    "Text that is safe in a spreadsheet and on a terminal; other values unchanged."
-    if not isinstance(cell, str): return cell
-    text = printable(cell, len(cell))
-    is_formula = text.lstrip()[:1] in tuple("=+-@") and not _NUMBER.fullmatch(text.strip())
-    return f"'{text}" if is_formula else text
-
-def write_csv(path:str|Path, table:pd.DataFrame, **options): # of `DataFrame.to_csv`
-    "Write a table as CSV, with its text escaped."
-    texts = [number for number, kind in enumerate(table.dtypes) if kind.kind not in "biufcMm"]
-    safe = table.copy(deep=False)
-    for number in texts: safe.isetitem(number, table.iloc[:, number].astype(object).map(escape_cell))
-    safe.rename(columns=escape_cell).to_csv(path, **dict(index=False) | options)
-
-# %% ../../nbs/01d_data.store.ipynb #cell-045
 def store_positions(store:Store) -> tuple[np.ndarray, np.ndarray]: # (N,) ra and dec, degrees; NaN where unknown
     "Positions from the catalogue. Raises `GalaxyError` for a wrong number of rows, or positions that are not numbers."
     path, unknown = store.path/"catalog.csv", np.full(len(store), np.nan)
@@ -245,13 +229,13 @@ def store_positions(store:Store) -> tuple[np.ndarray, np.ndarray]: # (N,) ra and
         raise GalaxyError(f"{path} has {len(catalog)} rows for {len(store)} images. Make the store again.")
     return tuple(position_column(path, catalog, name) for name in ("ra", "dec"))
 
-# %% ../../nbs/01d_data.store.ipynb #cell-047
+# %% ../../nbs/01d_data.store.ipynb #cell-044
 def _pairs_with_classes(store:Store, radius:float) -> pd.DataFrame:
     "Pairs of images of the same sky (see `related_pairs`), with both classes."
     pairs, names = related_pairs(*store_positions(store), store.slices(), radius), np.array(store.classes)[store.labels]
     return pairs.assign(first_class=names[pairs["first"]], second_class=names[pairs["second"]])
 
-# %% ../../nbs/01d_data.store.ipynb #cell-050
+# %% ../../nbs/01d_data.store.ipynb #cell-047
 @patch
 def update_manifest(self:Store,
     **entries, # anything that JSON can hold
@@ -260,7 +244,7 @@ def update_manifest(self:Store,
     self.manifest = {**self.manifest, **entries}
     save_json(self.path/"manifest.json", self.manifest)
 
-# %% ../../nbs/01d_data.store.ipynb #cell-053
+# %% ../../nbs/01d_data.store.ipynb #cell-050
 def _images_digest(path:Path) -> str: # 16 hexadecimal digits
     "A hash of images (N,H,W,3) uint8, read with a new map for each slice."
     digest, images = hashlib.blake2b(digest_size=8), open_array(path)
@@ -278,7 +262,19 @@ def _check_content(self:Store):
     if content and content["sample"] != content_sample(path):
         raise GalaxyError(f"{path} was changed after the store was made. Make the store again with galaxy-data.")
 
-# %% ../../nbs/01d_data.store.ipynb #cell-055
+# %% ../../nbs/01d_data.store.ipynb #cell-051
+_CLEANED = "images_cleaned", "asymmetries", "measurements" # arrays of a pass that training reads
+
+@patch
+def _check_cleaned(self:Store):
+    "Raises `GalaxyError` when what a pass made is not there any more as it was."
+    samples = self.manifest.get("preprocessing", {}).get("samples", {})
+    for name in _CLEANED:
+        path = self.path/f"{name}.npy"
+        if name not in samples or path.is_file() and content_sample(path) == samples[name]: continue
+        raise GalaxyError(f"{path} was changed after preprocessing. Do it again with galaxy-preprocess --overwrite.")
+
+# %% ../../nbs/01d_data.store.ipynb #cell-053
 @patch
 @contextmanager
 def held(self:Store,
@@ -290,12 +286,13 @@ def held(self:Store,
     with hold_file(self.path/"images.npy", self.path, alone):
         self.manifest = load_json(self.path/"manifest.json", MANIFEST)
         self._check_content()
+        if not alone: self._check_cleaned()
         before = self.manifest
         yield
         if not alone and load_json(self.path/"manifest.json") != before:
             raise GalaxyError(f"{self.path} was changed while it was read. Run the same command again.")
 
-# %% ../../nbs/01d_data.store.ipynb #cell-058
+# %% ../../nbs/01d_data.store.ipynb #cell-056
 FROM_TABLE = "from a table" # how a store was split, in its manifest
 
 def _check_table(store:Store, pairs:pd.DataFrame, table:pd.DataFrame) -> str: # method, for the manifest
@@ -310,7 +307,7 @@ def _check_table(store:Store, pairs:pd.DataFrame, table:pd.DataFrame) -> str: # 
                           "Give `seed=1` for a new split.")
     return FROM_TABLE
 
-# %% ../../nbs/01d_data.store.ipynb #cell-061
+# %% ../../nbs/01d_data.store.ipynb #cell-059
 def save_splits(
     store:Store, # to be split
     seed:int=0, # of the shuffle
@@ -341,7 +338,7 @@ def _save_splits(store:Store, seed:int, fractions:tuple, radius:float, test_conf
         grouped_images=int(sizes[sizes > 1].sum()), pairs=len(pairs),
         conflicts=len(contradicting(store.labels, pairs)), conflicts_tested=test_conflicts))
 
-# %% ../../nbs/01d_data.store.ipynb #cell-064
+# %% ../../nbs/01d_data.store.ipynb #cell-062
 @patch
 def manifest_hash(self:Store) -> str: # 16 hexadecimal digits
     "A hash of the manifest, the labels, the votes and the splits."
@@ -351,13 +348,13 @@ def manifest_hash(self:Store) -> str: # 16 hexadecimal digits
         if path.is_file(): digest.update(path.read_bytes())
     return digest.hexdigest()[:16]
 
-# %% ../../nbs/01d_data.store.ipynb #cell-067
+# %% ../../nbs/01d_data.store.ipynb #cell-065
 @patch(as_prop=True)
 def is_preprocessed(self:Store) -> bool:
     "Has preprocessing finished on this store?"
     return "preprocessing" in self.manifest
 
-# %% ../../nbs/01d_data.store.ipynb #cell-069
+# %% ../../nbs/01d_data.store.ipynb #cell-067
 @patch
 def _preprocessed_array(self:Store, name:str, shape:tuple, dtype:type) -> np.memmap:
     "An array that preprocessing makes. Raises `GalaxyError` if preprocessing has not finished."
@@ -368,19 +365,19 @@ def _preprocessed_array(self:Store, name:str, shape:tuple, dtype:type) -> np.mem
     _check_array(self.path, name, array, shape, dtype)
     return array
 
-# %% ../../nbs/01d_data.store.ipynb #cell-070
+# %% ../../nbs/01d_data.store.ipynb #cell-068
 @patch(as_prop=True)
 def images_cleaned(self:Store) -> np.memmap:
     "The images without stars, (N,H,W,3) uint8."
     return self._preprocessed_array("images_cleaned", self.images.shape, np.uint8)
 
-# %% ../../nbs/01d_data.store.ipynb #cell-072
+# %% ../../nbs/01d_data.store.ipynb #cell-070
 @patch(as_prop=True)
 def asymmetries(self:Store) -> np.ndarray:
     "The asymmetry index of each image, (N,) float32."
     return np.array(self._preprocessed_array("asymmetries", (len(self),), np.float32))
 
-# %% ../../nbs/01d_data.store.ipynb #cell-076
+# %% ../../nbs/01d_data.store.ipynb #cell-074
 @patch(as_prop=True)
 def measurements(self:Store) -> np.ndarray:
     "Inputs of a network beside each image, asymmetry first, (N,K) float32; zeros (N,1) before preprocessing."
@@ -389,7 +386,7 @@ def measurements(self:Store) -> np.ndarray:
     if count == 1: return self.asymmetries[:, None]
     return np.array(self._preprocessed_array("measurements", (len(self), count), np.float32))
 
-# %% ../../nbs/01d_data.store.ipynb #cell-079
+# %% ../../nbs/01d_data.store.ipynb #cell-077
 @patch(as_prop=True)
 def questions(self:Store) -> list[str]: # Q names
     "Names of the questions or options; empty for a store without votes."
@@ -405,7 +402,7 @@ def votes(self:Store) -> Votes:
     _check_array(self.path, "targets", targets, (len(self), len(self.questions)), np.float32)
     return Votes(self.questions, np.array(targets), self.manifest["vote_groups"])
 
-# %% ../../nbs/01d_data.store.ipynb #cell-082
+# %% ../../nbs/01d_data.store.ipynb #cell-080
 _THUMBNAIL, _MOST_SHOWN = 64, 10 # pixels; thumbnails and classes
 
 def _thumbnails(store:Store) -> np.ndarray: # (64,64 × classes,3) uint8
@@ -413,7 +410,7 @@ def _thumbnails(store:Store) -> np.ndarray: # (64,64 × classes,3) uint8
     first = np.unique(store.labels, return_index=True)[1][:_MOST_SHOWN]
     return np.concatenate([resize_image(np.array(store.images[row]), _THUMBNAIL) for row in first], axis=1)
 
-# %% ../../nbs/01d_data.store.ipynb #cell-084
+# %% ../../nbs/01d_data.store.ipynb #cell-082
 def _describe_split(store:Store) -> str:
     try:
         return ", ".join(f"{name} {len(store.split(name)):,}" for name in _SPLITS)
@@ -425,7 +422,7 @@ def _describe_preprocessing(store:Store) -> str:
     entry = store.manifest["preprocessing"]
     return f"{entry.get('masked_share', 0):.2%} of the pixels replaced"
 
-# %% ../../nbs/01d_data.store.ipynb #cell-086
+# %% ../../nbs/01d_data.store.ipynb #cell-084
 def _describe(store:Store) -> dict[str, str]:
     "Entries of the table that describes a store."
     counts = [f"{name} {count:,}" for name, count in zip(store.classes, store.counts(), strict=True)]
@@ -435,7 +432,7 @@ def _describe(store:Store) -> dict[str, str]:
                 Classes=", ".join(counts[:_MOST_SHOWN] + others), **votes, Split=_describe_split(store),
                 Preprocessing=_describe_preprocessing(store))
 
-# %% ../../nbs/01d_data.store.ipynb #cell-088
+# %% ../../nbs/01d_data.store.ipynb #cell-086
 @patch
 def _repr_html_(self:Store) -> str:
     "An image of each class, and a table that describes the store."
@@ -447,7 +444,7 @@ def _repr_html_(self:Store) -> str:
     source = f"data:image/jpeg;base64,{b64encode(file.getvalue()).decode()}"
     return f'<img src="{source}" alt="an image of each class"><table>{rows}</table>'
 
-# %% ../../nbs/01d_data.store.ipynb #cell-091
+# %% ../../nbs/01d_data.store.ipynb #cell-089
 def _lay_out(path:Path, folder:Path, count:int, size:int):
     "Make the arrays of a store in `folder`, later `path`. Raises `GalaxyError` if the disk is too small."
     needed, free = count*size**2*3, shutil.disk_usage(path.parent).free
@@ -459,30 +456,42 @@ def _lay_out(path:Path, folder:Path, count:int, size:int):
     preallocate(folder/"images.npy")
     np.lib.format.open_memmap(folder/"labels.npy", "w+", np.int64, (count,))
 
-# %% ../../nbs/01d_data.store.ipynb #cell-093
+# %% ../../nbs/01d_data.store.ipynb #cell-092
+_PARTS = re.compile(r"(images|labels|targets|images_cleaned|asymmetries|masked|measurements|(train|valid|test)_indices)"
+                    r"\.npy|(catalog|duplicates)\.csv|manifest\.json|ledger\.jsonl|preprocessing\.png|\..*")
+
+def _check_parts(folder:Path):
+    "Raises `GalaxyError` for a folder with something that is no part of a store."
+    held = sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
+    foreign = [name for name in held if not _PARTS.fullmatch(name)]
+    if foreign: raise GalaxyError(f"{folder} holds {printable(foreign[0], 60)}, which is no part of a store. "
+                                  "Move it away, or choose another `store`.")
+
+# %% ../../nbs/01d_data.store.ipynb #cell-094
 def _check_vacant(path:Path, overwrite:bool):
     "Raises `GalaxyError` if something at `path` must not be replaced."
     if path.exists() and not path.is_dir(): raise GalaxyError(f"{path} is a file. Choose another `store`.")
     if not path.exists() or not any(path.iterdir()): return
-    if not (path/"manifest.json").is_file():
+    if not all((path/name).is_file() for name in ("manifest.json", "images.npy")):
         raise GalaxyError(f"{path} is not empty and not a store. Choose another directory for the store.")
     if not overwrite:
         raise GalaxyError(f"{path} already holds a store. Give `overwrite=True` to replace it, or another `store`.")
+    _check_parts(path)
 
-# %% ../../nbs/01d_data.store.ipynb #cell-096
+# %% ../../nbs/01d_data.store.ipynb #cell-097
 def check_replaceable(path:str|Path):
     "Raises `GalaxyError` for a directory that cannot be made, or replaced by a rename."
     path = Path(path)
     is_here = path.name in ("", "..") or Path.cwd().is_relative_to(path.absolute())
     if is_here: reason = "is the current directory, or above it"
     elif is_mount(path): reason = "is a mount point, so it cannot be replaced"
-    elif path.is_symlink(): reason = "is a link"
-    elif path.exists() and not path.is_dir(): reason = "is a file"
-    elif path.is_dir() and not os.access(path, os.W_OK|os.X_OK): reason = "may not be written to"
+    elif os.path.islink(path): reason = "is a link"
+    elif os.path.exists(path) and not os.path.isdir(path): reason = "is a file"
+    elif os.path.isdir(path) and not os.access(path, os.W_OK|os.X_OK): reason = "may not be written to"
     else: reason = unwritable_reason(path)
     if reason: raise GalaxyError(f"{path} {reason}. Give another `store`, such as a new directory in your own.")
 
-# %% ../../nbs/01d_data.store.ipynb #cell-098
+# %% ../../nbs/01d_data.store.ipynb #cell-099
 _MOST_NAME = 100 # characters that fit into a figure
 
 def check_class_names(classes:list[str]):
@@ -494,8 +503,10 @@ def check_class_names(classes:list[str]):
             raise GalaxyError(f"the class {name[:_MOST_NAME]!r} cannot be drawn in one line. Rename it.")
     twice = [name for name, count in Counter(classes).items() if count > 1]
     if twice: raise GalaxyError(f"the class {twice[0]!r} is given twice. Give each name once.")
+    spaced = [name for name in classes if name != name.strip() and name.strip() in classes]
+    if spaced: raise GalaxyError(f"the classes {spaced[0].strip()!r} and {spaced[0]!r} differ by spaces. Rename one.")
 
-# %% ../../nbs/01d_data.store.ipynb #cell-100
+# %% ../../nbs/01d_data.store.ipynb #cell-101
 class StoreWriter:
     "Fill a new store; it gets its name only when the block ends without an error."
     def __init__(self,
@@ -513,6 +524,7 @@ class StoreWriter:
         check_class_names(self.classes)
         check_replaceable(self.path)
         _check_vacant(self.path, overwrite)
+        for ending in ("part", "old"): _check_parts(self.path.with_name(f".{self.path.name}.{ending}"))
         self.split = split
         self.catalog:pd.DataFrame|None = None # a row for each image, saved beside them
         self.votes:Votes|None = None # saved beside the images, too
@@ -520,7 +532,14 @@ class StoreWriter:
         self.ledger_path = self.folder/"ledger.jsonl"
 
 
-# %% ../../nbs/01d_data.store.ipynb #cell-102
+# %% ../../nbs/01d_data.store.ipynb #cell-103
+@patch
+def _has_arrays(self:StoreWriter) -> bool:
+    "Are the arrays of unfinished work there? Those that were trimmed are too short to resume with."
+    try: return all(len(open_array(self.folder/f"{name}.npy")) == self.count for name in ("images", "labels"))
+    except GalaxyError: return False
+
+# %% ../../nbs/01d_data.store.ipynb #cell-104
 @patch
 def _put_back(self:StoreWriter):
     "Undo a replacement that was killed between its two renames."
@@ -528,15 +547,14 @@ def _put_back(self:StoreWriter):
     is_whole = (self.folder/"manifest.json").is_file() and not self.ledger_path.is_file()
     if is_whole and old.is_dir() and not self.path.exists(): old.replace(self.path)
 
-# %% ../../nbs/01d_data.store.ipynb #cell-103
+# %% ../../nbs/01d_data.store.ipynb #cell-105
 @patch
 def _begin(self:StoreWriter):
     "Resume the work of a killed process with the same plan, or start."
     self._put_back()
     plan = dict(count=self.count, size=self.size, classes=self.classes, source=self.source, inputs=self.inputs)
     self._ledger, self._unsynced = Ledger(self.ledger_path, plan), [] # ranges of rows written, but not yet noted
-    # Trimmed arrays are too short to resume with.
-    if self._ledger.begun and len(open_array(self.folder/"images.npy")) == self.count:
+    if self._ledger.begun and self._has_arrays():
         for unfinished in self.folder.glob(".*.part*"): # temporary files of a killed process
             unfinished.unlink()
     else:
@@ -548,13 +566,13 @@ def _begin(self:StoreWriter):
     self.done = left[0][0] if left else self.count # rows before this one are on the disk
     self._map()
 
-# %% ../../nbs/01d_data.store.ipynb #cell-104
+# %% ../../nbs/01d_data.store.ipynb #cell-106
 @patch
 def _map(self:StoreWriter):
     "Map the arrays again; pages written through the older map would stay in this process's memory."
     self.images, self.labels = (np.load(self.folder/f"{name}.npy", mmap_mode="r+") for name in ("images", "labels"))
 
-# %% ../../nbs/01d_data.store.ipynb #cell-107
+# %% ../../nbs/01d_data.store.ipynb #cell-109
 @patch
 def _sync(self:StoreWriter):
     "Flush the written rows to the disk, then note them."
@@ -566,7 +584,7 @@ def _sync(self:StoreWriter):
     self._unsynced = []
     self._map()
 
-# %% ../../nbs/01d_data.store.ipynb #cell-108
+# %% ../../nbs/01d_data.store.ipynb #cell-110
 @patch
 def write(self:StoreWriter,
     start:int, # the first row; rows before `done` are on the disk
@@ -580,7 +598,7 @@ def write(self:StoreWriter,
     if stop > start: self._unsynced.append((start, stop))
     if sum(stop - start for start, stop in self._unsynced) >= _rows_at_once(self.size): self._sync()
 
-# %% ../../nbs/01d_data.store.ipynb #cell-111
+# %% ../../nbs/01d_data.store.ipynb #cell-113
 @patch
 def trim(self:StoreWriter,
     count:int, # rows to keep
@@ -597,7 +615,7 @@ def trim(self:StoreWriter,
     self.count = count
     self._map()
 
-# %% ../../nbs/01d_data.store.ipynb #cell-114
+# %% ../../nbs/01d_data.store.ipynb #cell-116
 def _exchange_files(folder:Path, path:Path):
     "Replace the files in a directory that cannot be renamed by those of a store."
     (path/"manifest.json").unlink(missing_ok=True)
@@ -605,7 +623,7 @@ def _exchange_files(folder:Path, path:Path):
     for file in sorted(folder.iterdir(), key=lambda file: file.name == "manifest.json"): file.replace(path/file.name)
     folder.rmdir()
 
-# %% ../../nbs/01d_data.store.ipynb #cell-116
+# %% ../../nbs/01d_data.store.ipynb #cell-118
 @patch
 def _replace(self:StoreWriter):
     "Rename the directory to its final name, in place of an older store."
@@ -618,7 +636,7 @@ def _replace(self:StoreWriter):
     else: self.folder.replace(self.path)
     shutil.rmtree(old, ignore_errors=True)
 
-# %% ../../nbs/01d_data.store.ipynb #cell-117
+# %% ../../nbs/01d_data.store.ipynb #cell-119
 @patch
 def _publish(self:StoreWriter):
     "Write the manifest, split, and rename the store. Raises `GalaxyError` if it cannot be split."
@@ -637,7 +655,7 @@ def _publish(self:StoreWriter):
                           "the same command with another split resumes.") from None
     self._replace()
 
-# %% ../../nbs/01d_data.store.ipynb #cell-120
+# %% ../../nbs/01d_data.store.ipynb #cell-122
 @patch
 def __enter__(self:StoreWriter) -> StoreWriter:
     "Lock the store, and start or resume. Raises `GalaxyError` if another writer holds it or the disk is full."

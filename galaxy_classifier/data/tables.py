@@ -13,12 +13,12 @@ import warnings
 from collections import Counter
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
 import numpy as np
 import pandas as pd
 
-from ..core import GalaxyError, import_extra, printable, reading_error
+from ..core import GalaxyError, check_path, import_extra, printable, reading_error
 from .images import FITS_SUFFIXES, find_band_files, open_fits
 from .splits import check_coordinates
 
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 # %% ../../nbs/01j_data.tables.ipynb #cell-006
 _MAX_COLUMNS = 10_000
+_MAX_YAML = 2**20 # characters of a header, and entries that it stands for
+_MAX_DEPTH = 50 # brackets within brackets
 
 def read_csv_text(path:str|Path) -> pd.DataFrame: # text; NaN for empty cells
     "Read CSV without guessing types. Raises `ValueError` for an invalid table, `OSError` for an unreadable file."
@@ -65,6 +67,7 @@ def _yaml_notes(schema:"pa.Schema") -> dict[str, dict]: # column → unit, descr
     "Units and descriptions that astropy has stored in a Parquet file."
     text = (schema.metadata or {}).get(_YAML, b"").decode()
     if not text: return {}
+    _check_yaml(text)
     from astropy.table import meta  # its YAML loader is safe
     columns = meta.get_header_from_yaml(text.split("\n"))["datatype"]
     return {column["name"]: {key: str(column[key]) for key in ("unit", "description") if key in column}
@@ -163,7 +166,36 @@ def _check_votable(path:Path):
     claimed = max(claims[b"nrows"], default=1)*max(claims[b"arraysize"], default=1)
     if claimed > most: raise ValueError(f"it claims {claimed:,.0f} cells in {len(content):,} bytes")
 
-# %% ../../nbs/01j_data.tables.ipynb #cell-026
+# %% ../../nbs/01j_data.tables.ipynb #cell-027
+def _check_yaml(text:str):
+    "Raises `ValueError` for YAML that stands for far more than it says, or for itself."
+    import yaml  # comes with astropy
+    if len(text) > _MAX_YAML: raise ValueError(f"its header has {len(text):,} characters")
+    steps = np.array([1 if found[0] in "[{" else -1 for found in re.finditer(r"[\[\]{}]", text)], int)
+    if steps.cumsum().max(initial=0) > _MAX_DEPTH: raise ValueError("its header is too deep")
+    sizes = {} # of nodes, by identity; None while one is being counted
+    def size(node) -> int:
+        if id(node) in sizes and sizes[id(node)] is None: raise ValueError("its header contains itself")
+        if id(node) not in sizes:
+            sizes[id(node)] = None
+            parts = [] if isinstance(node.value, str) else list(flatten(node.value))
+            sizes[id(node)] = 1 + sum(map(size, parts))
+        return sizes[id(node)]
+    def flatten(value):
+        for each in value: yield from each if isinstance(each, tuple) else (each,)
+    try: node = yaml.compose(text, Loader=yaml.SafeLoader)
+    except (yaml.YAMLError, RecursionError) as error: raise ValueError(f"its header is no YAML: {error}") from None
+    if node is not None and size(node) > _MAX_YAML: raise ValueError(f"its header stands for {size(node):,} entries")
+
+def _ecsv_lines(path:Path) -> list[str]:
+    "The lines of an ECSV file. Raises `ValueError` for one that is packed, or has anchors in its header."
+    content = path.read_bytes()
+    if not content.startswith(b"# %ECSV "): raise ValueError("it does not begin with %ECSV")
+    lines = content.decode("utf-8").splitlines()
+    _check_yaml("\n".join(line[2:] for line in lines if line.startswith("# ")))
+    return lines
+
+# %% ../../nbs/01j_data.tables.ipynb #cell-029
 def _fits_table(path:Path):
     "The first table of a FITS file, as an astropy table. Raises `ValueError` if there is none."
     from astropy.io import fits
@@ -185,7 +217,7 @@ def _fits_table(path:Path):
         for name in table.colnames: table[name].info.description = table[name].info.description or described.get(name)
         return table
 
-# %% ../../nbs/01j_data.tables.ipynb #cell-027
+# %% ../../nbs/01j_data.tables.ipynb #cell-030
 def _read_astropy(path:Path, form:str) -> pd.DataFrame: # form: fits, votable or ascii.ecsv
     "Read a table with astropy."
     from astropy.io.votable import parse_single_table
@@ -194,11 +226,11 @@ def _read_astropy(path:Path, form:str) -> pd.DataFrame: # form: fits, votable or
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore") # about oddities in a header
         if form == "fits": return from_astropy(path, _fits_table(path))
-        if form == "ascii.ecsv": return from_astropy(path, Table.read(path, format=form))
+        if form == "ascii.ecsv": return from_astropy(path, Table.read(_ecsv_lines(path), format=form))
         _check_votable(path)
         return from_astropy(path, parse_single_table(path).to_table(use_names_over_ids=True))
 
-# %% ../../nbs/01j_data.tables.ipynb #cell-030
+# %% ../../nbs/01j_data.tables.ipynb #cell-033
 _FORMATS = {".csv": "csv", ".parquet": "parquet", ".pq": "parquet", ".ecsv": "ascii.ecsv", ".vot": "votable",
             ".votable": "votable", ".xml": "votable", **dict.fromkeys(FITS_SUFFIXES, "fits")}
 TABLES = "CSV, ECSV, FITS, VOTable or Parquet" # for messages
@@ -214,7 +246,7 @@ def check_format(form:str):
     if form == "parquet": import_extra("pyarrow", _NAMES[form])
     if form in _NAMES: import_extra("astropy", _NAMES[form])
 
-# %% ../../nbs/01j_data.tables.ipynb #cell-031
+# %% ../../nbs/01j_data.tables.ipynb #cell-034
 def is_table(path:str|Path) -> bool:
     "Is it a table, by its name? A FITS file is one if it holds a table and no image."
     if table_format(path) != "fits": return bool(table_format(path))
@@ -226,7 +258,7 @@ def is_table(path:str|Path) -> bool:
     has_image = headers[0].get("NAXIS", 0) > 0 or any(kind == "IMAGE" or packed for kind, packed in kinds)
     return not has_image and any(kind in ("BINTABLE", "TABLE") for kind, _ in kinds)
 
-# %% ../../nbs/01j_data.tables.ipynb #cell-033
+# %% ../../nbs/01j_data.tables.ipynb #cell-036
 def read_table(
     source:str|Path|pd.DataFrame, # CSV, ECSV, FITS, VOTable or Parquet; or a pandas or astropy table
     leave_out:str="", # a column of Parquet that is not read, and may hold lists
@@ -246,7 +278,7 @@ def read_table(
     except Exception as error: # pandas, Arrow and astropy raise almost anything
         raise reading_error(path, error, "a table", f"expected {TABLES}") from None
 
-# %% ../../nbs/01j_data.tables.ipynb #cell-036
+# %% ../../nbs/01j_data.tables.ipynb #cell-039
 _KNOWN_NAMES = "path", "label", "id"
 _POSITIONS = [pair.split() for pair in ( # names of right ascension and declination; the first pair that exists is used
     "ra dec", "ra decl", "ra de", "ra declination", "raj2000 dej2000", "raj2000 decj2000", "ra_j2000 dec_j2000",
@@ -260,7 +292,7 @@ def _position_names(lower:dict[str, str]) -> list[str]: # lower-case names → n
     pairs = [*_POSITIONS, *([name, f"{name[:-3]}.dec"] for name in lower if name.endswith(".ra"))] # of a SkyCoord
     return next(([lower[ra], lower[dec]] for ra, dec in pairs if ra in lower and dec in lower), [])
 
-# %% ../../nbs/01j_data.tables.ipynb #cell-038
+# %% ../../nbs/01j_data.tables.ipynb #cell-041
 def with_known_names(
     name:str|Path, # of the table, for messages
     table:pd.DataFrame,
@@ -276,7 +308,7 @@ def with_known_names(
     if twice: raise GalaxyError(f"{name} has the column {twice[0]} twice, in {list(table)}. Rename one.")
     return table.rename(columns=meant)
 
-# %% ../../nbs/01j_data.tables.ipynb #cell-041
+# %% ../../nbs/01j_data.tables.ipynb #cell-044
 _UNKNOWN = "", "na", "n/a", "nan", "null", "none", "-", "--" # words for an empty cell in a column of numbers
 
 def to_numbers(cells:pd.Series) -> tuple[np.ndarray, np.ndarray]: # (N,) float, NaN where unknown; (N,) bool, wrong
@@ -287,7 +319,7 @@ def to_numbers(cells:pd.Series) -> tuple[np.ndarray, np.ndarray]: # (N,) float, 
     values = pd.to_numeric(words.where(~is_unknown), errors="coerce").to_numpy(float, na_value=np.nan)
     return values, ~is_unknown & ~np.isfinite(values)
 
-# %% ../../nbs/01j_data.tables.ipynb #cell-043
+# %% ../../nbs/01j_data.tables.ipynb #cell-046
 _SEXAGESIMAL = r"([-+\u2212]?)(\d{1,3})([hd° :])(\d{1,2}(?:\.\d*)?)(?:[m'′ :](\d{1,2}(?:\.\d*)?)?[s\"″]?)?[m'′]?"
 
 def from_sexagesimal(cells:pd.Series, column:str) -> np.ndarray: # (N,) degrees; NaN for other text
@@ -302,7 +334,7 @@ def from_sexagesimal(cells:pd.Series, column:str) -> np.ndarray: # (N,) degrees;
     is_sound = (minutes < 60) & (seconds < 60)
     return np.where(is_sound, np.where(parts[0].isin(["-", "−"]), -values, values), np.nan)
 
-# %% ../../nbs/01j_data.tables.ipynb #cell-046
+# %% ../../nbs/01j_data.tables.ipynb #cell-049
 _UNITS = dict(degrees="deg", degree="deg", radians="rad", radian="rad", hours="hourangle", hms="hourangle", dms="deg")
 _HOURS = "h", "hr", "hour" # of time; of a right ascension, hours of angle
 
@@ -317,7 +349,7 @@ def _degrees_in(name:str|Path, column:str, unit:str) -> float:
     except (ValueError, TypeError):
         raise GalaxyError(f"{name}: {column} has the unit {unit!r}. Give an angle, such as deg or hourangle.") from None
 
-# %% ../../nbs/01j_data.tables.ipynb #cell-048
+# %% ../../nbs/01j_data.tables.ipynb #cell-051
 def position_column(
     name:str|Path, # of the table, for messages
     table:pd.DataFrame,
@@ -336,7 +368,7 @@ def position_column(
     raise GalaxyError(f"{name} row {2 + row} has the {column} {table[column].iloc[row]!r}; "
                       f"expected {'an angle such as 12:34:56.7' if is_sexagesimal else 'a number of degrees'}.")
 
-# %% ../../nbs/01j_data.tables.ipynb #cell-051
+# %% ../../nbs/01j_data.tables.ipynb #cell-054
 def to_positions(
     name:str|Path, # of the table, for messages
     table:pd.DataFrame, # with known names
@@ -357,7 +389,7 @@ def to_positions(
               "If they are hours, give the column the unit hourangle, or multiply by 15.", file=sys.stderr)
     return table
 
-# %% ../../nbs/01j_data.tables.ipynb #cell-054
+# %% ../../nbs/01j_data.tables.ipynb #cell-057
 def load_table(
     source:str|Path|pd.DataFrame, # see `read_table`
     wanted:list[tuple[str, ...]], # sets of columns, one of which is required
@@ -366,7 +398,7 @@ def load_table(
     expected = ", or ".join(" and ".join(names) for names in wanted)
     is_file = isinstance(source, (str, Path))
     name = source if is_file else "the table"
-    if is_file and not Path(source).is_file():
+    if is_file and not check_path(source).is_file():
         raise GalaxyError(f"{name} does not exist; expected a {TABLES} table with the columns {expected}.")
     raw = read_table(source)
     table = with_known_names(name, raw)
@@ -380,7 +412,7 @@ def load_table(
     table.attrs["columns"] = {**notes, **{column: dict(unit="deg") for column in ("ra", "dec") if column in table}}
     return table
 
-# %% ../../nbs/01j_data.tables.ipynb #cell-057
+# %% ../../nbs/01j_data.tables.ipynb #cell-060
 def _path_fault(base:Path, file:str, absolute:bool=False) -> str: # empty for an image below the folder `base`
     "What is wrong with a path of a table; absolute paths are allowed if `absolute`."
     if absolute and Path(file).is_absolute(): base = Path(os.path.normpath(file)).parent
@@ -409,7 +441,7 @@ def check_paths(
         fault = _path_fault(base, file, absolute)
         if fault: raise GalaxyError(f"{name} row {row}: {printable(file, 200)} {fault}.")
 
-# %% ../../nbs/01j_data.tables.ipynb #cell-060
+# %% ../../nbs/01j_data.tables.ipynb #cell-063
 _INTEGER, _FLOAT = r"0|-?[1-9]\d*", r"[-+]?((0|[1-9]\d*)(\.\d*)?|\.\d+)([eE][-+]?\d+)?"
 
 def _guess_type(cells:pd.Series) -> pd.Series: # of text
@@ -422,7 +454,7 @@ def _guess_type(cells:pd.Series) -> pd.Series: # of text
     if len(known) and known.str.fullmatch(_FLOAT).all() and not are_long: return cells.astype(float)
     return cells.astype("string")
 
-# %% ../../nbs/01j_data.tables.ipynb #cell-061
+# %% ../../nbs/01j_data.tables.ipynb #cell-064
 def text_columns(table:pd.DataFrame) -> list[str]:
     "Names of the columns that hold text: not numbers, truth values, times or arrays."
     others = [name for name in table if table[name].dtype.kind not in "iufbcM"]
@@ -433,13 +465,30 @@ def with_types(table:pd.DataFrame) -> pd.DataFrame:
     guess = _guess_type if table.attrs.get("is_text") else (lambda cells: cells.astype("string"))
     return table.assign(**{name: guess(table[name]) for name in text_columns(table)})
 
-# %% ../../nbs/01j_data.tables.ipynb #cell-062
+# %% ../../nbs/01j_data.tables.ipynb #cell-065
 def with_text(table:pd.DataFrame) -> pd.DataFrame:
     "Convert all columns to text with all digits, for CSV."
     made = {name: table[name].astype(object).map(str, na_action="ignore").astype("string") for name in table}
     return table.assign(**made)
 
-# %% ../../nbs/01j_data.tables.ipynb #cell-065
+# %% ../../nbs/01j_data.tables.ipynb #cell-068
+_NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?|-+")
+
+def escape_cell(cell:object) -> object:
+    "Text that is safe in a spreadsheet and on a terminal; other values unchanged."
+    if not isinstance(cell, str): return cell
+    text = printable(cell, len(cell))
+    is_formula = text.lstrip()[:1] in tuple("=+-@") and not _NUMBER.fullmatch(text.strip())
+    return f"'{text}" if is_formula else text
+
+def write_csv(path:str|Path|TextIO, table:pd.DataFrame, **options): # of `DataFrame.to_csv`
+    "Write a table as CSV, with its text escaped."
+    texts = [number for number, kind in enumerate(table.dtypes) if kind.kind not in "biufcMm"]
+    safe = table.copy(deep=False)
+    for number in texts: safe.isetitem(number, table.iloc[:, number].astype(object).map(escape_cell))
+    safe.rename(columns=escape_cell).to_csv(path, **dict(index=False) | options)
+
+# %% ../../nbs/01j_data.tables.ipynb #cell-071
 def _absent_number(values:np.ndarray) -> int|None: # (N,) integers
     "A number that is not among the values, to mark an empty cell."
     present, limits = set(np.unique(values).tolist()), np.iinfo(values.dtype)
@@ -462,22 +511,25 @@ def _whole_column(cells:pd.Series, form:str):
     if _absent_number(values) is None: values = values.astype(np.int64)
     return MaskedColumn(values, mask=mask, fill_value=_absent_number(values))
 
-# %% ../../nbs/01j_data.tables.ipynb #cell-066
-_NO_XML = re.compile(r"[\0-\x08\x0b\x0c\x0e-\x1f]")
+# %% ../../nbs/01j_data.tables.ipynb #cell-072
+_NO_TEXT = re.compile(r"[\0-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
+
+def _plain(text:object) -> str:
+    "Text without what XML forbids and a terminal obeys: its escapes stand there instead."
+    return _NO_TEXT.sub(lambda found: found[0].encode("unicode_escape").decode(), str(text))
 
 def _text_column(cells:pd.Series, form:str):
     "Text as an astropy column."
     from astropy.table import Column, MaskedColumn
     mask = cells.isna().to_numpy(bool)
-    words = np.array(["" if hidden else str(cell) for cell, hidden in zip(cells, mask, strict=True)], str)
+    words = np.array(["" if hidden else _plain(cell) for cell, hidden in zip(cells, mask, strict=True)], str)
     if form == "fits": return Column(np.char.encode(words, "utf-8"))
-    if form == "votable": words = np.array([_NO_XML.sub("\ufffd", word) for word in words], str)
     return MaskedColumn(words, mask=mask) if mask.any() else Column(words)
 
-# %% ../../nbs/01j_data.tables.ipynb #cell-068
+# %% ../../nbs/01j_data.tables.ipynb #cell-074
 def _ascii(text:object) -> str:
     "Text for a FITS header, in ASCII."
-    return str(text).encode("ascii", "backslashreplace").decode()
+    return printable(text, len(str(text))).encode("ascii", "backslashreplace").decode()
 
 def _fits_names(names:list[str]) -> list[str]:
     "Names that also differ without case, since FITS ignores case."
@@ -488,23 +540,23 @@ def _fits_names(names:list[str]) -> list[str]:
         made.append(fresh)
     return made
 
-# %% ../../nbs/01j_data.tables.ipynb #cell-069
+# %% ../../nbs/01j_data.tables.ipynb #cell-075
 def to_astropy(table:pd.DataFrame, form:str): # form: fits, votable or ascii.ecsv
     "A DataFrame as an astropy table, with units and descriptions."
     from astropy.table import Column, Table
     notes, made = table.attrs.get("columns", {}), Table()
-    for name, fresh in zip(table, _fits_names(table) if form == "fits" else map(str, table), strict=True):
+    for name, fresh in zip(table, _fits_names(table) if form == "fits" else map(printable, table), strict=True):
         cells, kind = table[name], table[name].dtype.kind
         if kind in "iub": column = _whole_column(cells, form)
         elif kind == "f": column = Column(cells.to_numpy(np.dtype(cells.dtype.name.lower()), na_value=np.nan))
         elif len(cells) and isinstance(cells.iloc[0], np.ndarray): column = Column(np.stack(cells))
         else: column = _text_column(cells, form)
-        column.unit = notes.get(name, {}).get("unit") or None
-        column.description = notes.get(name, {}).get("description")
+        note = {key: (_ascii if form == "fits" else _plain)(text) for key, text in notes.get(name, {}).items() if text}
+        column.unit, column.description = note.get("unit"), note.get("description")
         made[fresh] = column
     return made
 
-# %% ../../nbs/01j_data.tables.ipynb #cell-072
+# %% ../../nbs/01j_data.tables.ipynb #cell-078
 def _write_fits(path:Path, table:pd.DataFrame):
     "Write a FITS table; descriptions become TCOMM, `meta` becomes keywords."
     from astropy.io import fits
@@ -519,7 +571,7 @@ def _write_fits(path:Path, table:pd.DataFrame):
         unit.header[word] = _ascii(value) if isinstance(value, str) else value
     fits.HDUList([fits.PrimaryHDU(), unit]).writeto(path, overwrite=True)
 
-# %% ../../nbs/01j_data.tables.ipynb #cell-073
+# %% ../../nbs/01j_data.tables.ipynb #cell-079
 def _write_votable(path:Path, table:pd.DataFrame):
     "Write a VOTable; `meta` becomes INFO."
     from astropy.io.votable import from_table, tree
@@ -528,18 +580,18 @@ def _write_votable(path:Path, table:pd.DataFrame):
         made = from_table(to_astropy(table, "votable"))
         infos = made.resources[0].infos
         for key, value in table.attrs.get("meta", {}).items():
-            infos.append(tree.Info(name=str(key), value=str(value)))
+            infos.append(tree.Info(name=_plain(key), value=_plain(value)))
             del infos[-1].ID # a column may be called so, and each ID is there once
         made.to_xml(str(path), tabledata_format="binary2")
 
-# %% ../../nbs/01j_data.tables.ipynb #cell-074
+# %% ../../nbs/01j_data.tables.ipynb #cell-080
 def _write_ecsv(path:Path, table:pd.DataFrame):
     "Write ECSV."
     made = to_astropy(table, "ascii.ecsv")
-    made.meta.update(table.attrs.get("meta", {}))
+    made.meta.update({_plain(key): _plain(value) for key, value in table.attrs.get("meta", {}).items()})
     made.write(path, format="ascii.ecsv", overwrite=True)
 
-# %% ../../nbs/01j_data.tables.ipynb #cell-076
+# %% ../../nbs/01j_data.tables.ipynb #cell-082
 def parquet_notes(table:pd.DataFrame) -> dict[bytes, bytes]: # for the schema of an Arrow table
     "Units, descriptions and lengths of text, as astropy stores them in Parquet."
     from astropy.table import meta
@@ -548,7 +600,7 @@ def parquet_notes(table:pd.DataFrame) -> dict[bytes, bytes]: # for the schema of
     return {_YAML: text.encode(), **{f"table::len::{name}".encode(): str(max(4, int(np.nan_to_num(length)))).encode()
                                      for name, length in lengths.items()}}
 
-# %% ../../nbs/01j_data.tables.ipynb #cell-077
+# %% ../../nbs/01j_data.tables.ipynb #cell-083
 def _write_parquet(path:Path, table:pd.DataFrame):
     "Write Parquet."
     import pyarrow as pa
@@ -556,7 +608,7 @@ def _write_parquet(path:Path, table:pd.DataFrame):
     rows = pa.Table.from_pandas(table, preserve_index=False)
     pq.write_table(rows.replace_schema_metadata({**rows.schema.metadata, **parquet_notes(table)}), path)
 
-# %% ../../nbs/01j_data.tables.ipynb #cell-079
+# %% ../../nbs/01j_data.tables.ipynb #cell-085
 def write_table(
     path:str|Path, # its suffix gives the format
     table:pd.DataFrame, # attrs: columns (unit and description of each), meta
@@ -565,7 +617,7 @@ def write_table(
     "Write a table with its units, descriptions and provenance, if the format can hold them."
     form = form or table_format(path)
     check_format(form)
-    if form == "csv": return with_text(table).to_csv(path, index=False)
+    if form == "csv": return write_csv(path, with_text(table))
     writers = {"fits": _write_fits, "votable": _write_votable, "ascii.ecsv": _write_ecsv, "parquet": _write_parquet}
     if form not in writers: raise GalaxyError(f"{path} given. Give a name that ends in {', '.join(_FORMATS)}.")
     writers[form](Path(path), with_types(table))

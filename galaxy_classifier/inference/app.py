@@ -9,6 +9,7 @@ __all__ = ['make_app', 'galaxy_app']
 import json
 import tempfile
 import time
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from threading import BoundedSemaphore
@@ -21,7 +22,7 @@ from waitress.task import ErrorTask
 from werkzeug.exceptions import HTTPException, ServiceUnavailable
 
 from ..core import GalaxyError, printable
-from ..data.images import IMAGE_SUFFIXES, read_image, resize_image
+from ..data.images import IMAGE_SUFFIXES, read_image, resize_image, takes_long
 from .classifier import FLAGS, Classifier, image_url, load
 
 # %% ../../nbs/07e_inference.app.ipynb #cell-008
@@ -66,19 +67,20 @@ def _overlay(image: np.ndarray, loss: np.ndarray) -> np.ndarray: # (H,H,3) uint8
     return (.45*image.mean(2, keepdims=True) + .55*heat).astype(np.uint8)
 
 # %% ../../nbs/07e_inference.app.ipynb #cell-017
-def _read_upload(name: str, content: bytes) -> np.ndarray: # (H,H,3) uint8
-    "The image of an upload; only the ending of its name counts. Raises `GalaxyError` for what is no image."
+@contextmanager
+def _saved_upload(name: str, content: bytes) -> Iterator[Path]: # a file
+    "An upload on disk; only the ending of its name counts. Raises `GalaxyError` for what is no image."
     name = Path(name).name
     suffix = max((each for each in IMAGE_SUFFIXES if name.lower().endswith(each)), key=len, default="")
     if not suffix:
-        raise GalaxyError(f"{name or 'a file without a name'} is no image. "
+        raise GalaxyError(f"{printable(name, 100) or 'a file without a name'} is no image. "
                           f"Give one that ends in {', '.join(IMAGE_SUFFIXES)}.")
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder)/f"upload{suffix}"
         file.write_bytes(content)
-        try: return read_image(file, None)
+        try: yield file
         except (GalaxyError, ModuleNotFoundError) as error: # astropy, for FITS
-            raise GalaxyError(str(error).replace(str(file), name)) from None
+            raise GalaxyError(str(error).replace(str(file), printable(name, 100))) from None
 
 # %% ../../nbs/07e_inference.app.ipynb #cell-020
 def _explain(classifier: Classifier, image: np.ndarray) -> dict:
@@ -198,21 +200,26 @@ def _refuse_others() -> tuple[dict, int]|None:
         return dict(error=f"{printable(host, 100)} is not this machine."), 403
     if request.method in ("GET", "HEAD"): return None
     origin, site = request.headers.get("Origin"), request.headers.get("Sec-Fetch-Site", "none")
-    if origin in (None, f"http://{host}") and site in ("none", "same-origin"): return None
-    return dict(error=f"{printable(origin or site, 100)} is another page. Open http://{host} itself."), 403
+    referer = request.headers.get("Referer", f"http://{host}/") # our page sends none
+    is_ours = origin in (None, f"http://{host}") and referer.startswith(f"http://{host}/")
+    if is_ours and site in ("none", "same-origin"): return None
+    return dict(error=f"{printable(origin or referer, 100)} is another page. Open http://{host} itself."), 403
 
 def _show_error(error: Exception) -> tuple[dict, int]:
     "What is wrong, as JSON."
     if isinstance(error, GalaxyError): return dict(error=str(error)), 400
-    if error.code == 413: return dict(error=f"the file is too large. Give at most {LIMIT} MB."), 413
+    if error.code == 413: return dict(error=f"the request is too large. Send one file of at most {LIMIT} MB."), 413
     return dict(error=error.description), error.code
 
 # %% ../../nbs/07e_inference.app.ipynb #cell-032
-AT_ONCE, WAITING = 2, 8 # uploads that are processed, and that may wait
+AT_ONCE, WAITING, WAITING_SLOW = 2, 8, 2 # uploads that are processed, and that may wait; of those slow to decode
 
 class _Turns:
     "Limits how many uploads are processed, and how many wait."
-    def __init__(self): self.waiting, self.working = BoundedSemaphore(AT_ONCE + WAITING), BoundedSemaphore(AT_ONCE)
+    def __init__(self,
+        waiting:int=WAITING, # at most
+    ):
+        self.waiting, self.working = BoundedSemaphore(AT_ONCE + waiting), BoundedSemaphore(AT_ONCE)
 
     @contextmanager
     def take(self):
@@ -229,7 +236,7 @@ def make_app(
     classifier:Classifier, # of the model
 ) -> Flask:
     "The app: the page, and `/classify`, to which the page sends images."
-    app, turns = Flask("galaxy-app", static_folder=None), _Turns()
+    app, turns, slow = Flask("galaxy-app", static_folder=None), _Turns(), _Turns(WAITING_SLOW)
     app.config["MAX_CONTENT_LENGTH"] = LIMIT*2**20
     app.before_request(_refuse_others)
     app.after_request(_add_headers)
@@ -240,9 +247,15 @@ def make_app(
 
     @app.post("/classify")
     def classify():
-        upload = request.files.get("image")
-        if upload is None: raise GalaxyError("no image given. Send a file named image.")
-        with turns.take(): return _explain(classifier, _read_upload(upload.filename or "", upload.read()))
+        uploads = request.files.getlist("image")
+        if not uploads: raise GalaxyError("no image given. Send a file named image.")
+        if uploads[1:]: raise GalaxyError(f"{len(uploads)} images given. Send one at a time.")
+        upload, = uploads
+        with _saved_upload(upload.filename or "", upload.read()) as file:
+            image = None
+            if takes_long(file):
+                with slow.take(): image = read_image(file, None)
+            with turns.take(): return _explain(classifier, read_image(file, None) if image is None else image)
 
     return app
 
@@ -292,7 +305,7 @@ def make_server(
     port:int, # of this machine; 0 for any free one
 ) -> _Server: # its `run` replies until Ctrl-C
     "The server of the page. Raises `OSError` when the port is taken."
-    limits = dict(threads=AT_ONCE + WAITING + 4, max_request_body_size=(LIMIT + 1)*2**20,
+    limits = dict(threads=2*AT_ONCE + WAITING + WAITING_SLOW + 4, max_request_body_size=(LIMIT + 1)*2**20,
                   max_request_header_size=2**14, connection_limit=2*CONNECTIONS, channel_timeout=IDLE,
                   cleanup_interval=1)
     return _Server(app, host="127.0.0.1", port=port, ident=None, **limits)
@@ -306,7 +319,8 @@ def galaxy_app(
     if not 0 < port < 65536: raise GalaxyError(f"port {port} given. Give 1 to 65535.")
     classifier = load(model)
     app = make_app(classifier)
-    print(f"model: {classifier.origin}\nOpen http://127.0.0.1:{port} (Ctrl-C ends it)", flush=True)
+    print(printable(f"model: {classifier.origin}"))
+    print(f"Open http://127.0.0.1:{port} (Ctrl-C ends it)", flush=True)
     try: server = make_server(app, port)
     except OSError as error:
         raise GalaxyError(f"port {port} cannot be used ({error.strerror}). Give another `port`.") from None

@@ -13,7 +13,7 @@ import re
 import shutil
 import sys
 from collections import Counter
-from collections.abc import Hashable, Iterator, Mapping
+from collections.abc import Hashable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import partial
@@ -26,10 +26,21 @@ from fastcore.basics import patch
 from joblib import cpu_count
 from PIL import Image
 
-from ..core import GalaxyError, atomic_path, lock_path, printable, progress, save_json
+from galaxy_classifier.core import (
+    Entry,
+    GalaxyError,
+    atomic_path,
+    check_entries,
+    check_path,
+    lock_path,
+    printable,
+    progress,
+    reading_error,
+    save_json,
+)
 from ..data.cutouts import CutoutService
 from ..data.images import find_band_files, report_resized
-from ..data.store import Store, write_csv
+from ..data.store import Store
 from galaxy_classifier.data.tables import (
     check_format,
     parquet_notes,
@@ -38,6 +49,7 @@ from galaxy_classifier.data.tables import (
     table_format,
     with_text,
     with_types,
+    write_csv,
     write_table,
 )
 from galaxy_classifier.inference.classifier import (
@@ -67,7 +79,11 @@ def _read_note(path: Path) -> dict:
     "The note of a piece; the rows are not read."
     with np.load(path, allow_pickle=False) as piece: return json.loads(str(piece["note"]))
 
-def _read_piece(path: Path) -> pd.DataFrame:
+def _count_rows(path: Path) -> int:
+    "Rows of a piece; only its first column is read."
+    with np.load(path, allow_pickle=False) as piece: return len(piece["arr_0"]) if "arr_0" in piece else 0
+
+def _read_rows(path: Path) -> pd.DataFrame:
     "The table of a piece."
     with np.load(path, allow_pickle=False) as piece:
         columns = {str(name): piece[f"arr_{number}"] for number, name in enumerate(piece["names"])}
@@ -125,6 +141,12 @@ def _piece_path(folder: Path, start: int) -> Path:
     "Path of the piece that begins at row `start`."
     return folder/f"{start:012d}.npz"
 
+def _noting_absent(images: Iterable, absent: list[int]) -> Iterator: # of name and image, or what is wrong with it
+    "Hand on images, and note which of them cannot be read."
+    for row, (name, image) in enumerate(images):
+        if isinstance(image, GalaxyError): absent.append(row)
+        yield name, image
+
 def predict_rows(
     folder:Path, # of the unfinished work: the list and the pieces
     model:str, # path of the ONNX file
@@ -142,12 +164,42 @@ def predict_rows(
     listed = ImageList(folder)
     inputs, images = _inputs_state(listed, start, stop), listed.read(start, stop)
     if place and _named_by_path(listed): images = ((place.name_of(file), image) for file, image in images)
-    classifier = cached_classifier(model, digest)
+    classifier, absent = cached_classifier(model, digest), []
+    images = _noting_absent(images, absent)
     table, left_out, sides = classify_rows(classifier, images, skip_bad, embeddings, prior)
-    _write_piece(_piece_path(folder, start), table, dict(left_out=left_out, sides=sides, inputs=inputs))
+    note = dict(left_out=left_out, sides=sides, inputs=inputs, start=start, absent=absent)
+    _write_piece(_piece_path(folder, start), table, note)
     return start, stop
 
 # %% ../../nbs/07d_inference.catalogue.ipynb #cell-021
+_NOTE = Entry(dict, of=dict(
+    left_out=Entry(list, of=Entry(str)), sides=Entry(dict, of=Entry(int, 1)), inputs=Entry(str), start=Entry(int, 0),
+    absent=Entry(list, of=Entry(int, 0))))
+
+def _is_piece(key: Hashable, note: object) -> bool:
+    "Is a line of the ledger what `PredictionJob` notes?"
+    try: check_entries("", dict(note=note), dict(note=_NOTE))
+    except GalaxyError: return False
+    are_rows = isinstance(key, tuple) and len(key) == 2 and all(type(row) is int for row in key)
+    return are_rows and 0 <= key[0] < key[1] and all(side.isdecimal() for side in note["sides"])
+
+def _is_whole(folder: Path, start: int, stop: int, note: dict) -> bool:
+    "Is the piece there that a line of the ledger is about?"
+    try: held, count = _read_note(_piece_path(folder, start)), _count_rows(_piece_path(folder, start))
+    except Exception: return False # NumPy, zipfile and zlib have no class in common
+    if not isinstance(held, dict): return False
+    same = all(held.get(name) == note[name] for name in ("left_out", "absent")) and held.get("start") == start
+    rows = stop - start - len(note["absent"])
+    return same and count == rows and all(row < stop - start for row in note["absent"])
+
+def _read_piece(path: Path) -> pd.DataFrame:
+    "The rows of a piece. Raises `GalaxyError` for one that is damaged, and removes it."
+    try: return _read_rows(path)
+    except Exception as error:
+        path.unlink(missing_ok=True)
+        raise reading_error(path, error, "a piece of the table", "give the same command again") from None
+
+# %% ../../nbs/07d_inference.catalogue.ipynb #cell-024
 class PredictionJob:
     "Unfinished predictions, beside their output."
     def __init__(self,
@@ -171,7 +223,7 @@ class PredictionJob:
         left = sum(stop - start for start, stop in self.ledger.rows_left(len(self.list), CHUNK))
         return f"PredictionJob({left} of {len(self.list)} images left)"
 
-# %% ../../nbs/07d_inference.catalogue.ipynb #cell-023
+# %% ../../nbs/07d_inference.catalogue.ipynb #cell-026
 _WORK = re.compile(r"\.?(columns|files|ids|images|ledger)\..*|\.?\d{12}\..*") # names in a folder of unfinished work
 
 def _check_work(folder: Path) -> None:
@@ -181,7 +233,7 @@ def _check_work(folder: Path) -> None:
     if foreign: raise GalaxyError(f"{folder} holds {printable(foreign[0], 60)}, which galaxy-predict did not make. "
                                   "Move it away, or choose another `output`.")
 
-# %% ../../nbs/07d_inference.catalogue.ipynb #cell-024
+# %% ../../nbs/07d_inference.catalogue.ipynb #cell-027
 @patch
 def _begin(self: PredictionJob, images: object, cutouts: Path, service: CutoutService, limit: int|None,
            **options) -> None:
@@ -198,7 +250,7 @@ def _begin(self: PredictionJob, images: object, cutouts: Path, service: CutoutSe
     prior = [self.prior.name, *self.prior.weights.tolist()]
     plan = dict(model=self.classifier.notes["digest"], images=_list_version(listed, self.place),
                 skip_bad=self.skip_bad, prior=prior, embeddings=self.embeddings, pieces="npz")
-    self.ledger = Ledger(self.folder/"ledger.jsonl", plan)
+    self.ledger = Ledger(self.folder/"ledger.jsonl", plan, _is_piece)
     if self.ledger.begun:
         for path in fresh.iterdir(): path.replace(self.folder/path.name) # the same files, which may have been moved
         self._forget_changed()
@@ -210,21 +262,23 @@ def _begin(self: PredictionJob, images: object, cutouts: Path, service: CutoutSe
     shutil.rmtree(fresh, ignore_errors=True)
     for unfinished in self.folder.glob(".*.part.*"): unfinished.unlink() # what a killed process was writing
 
-# %% ../../nbs/07d_inference.catalogue.ipynb #cell-027
+# %% ../../nbs/07d_inference.catalogue.ipynb #cell-030
 _MOST_ROUNDS = 3 # over images that change during the work
 
 @patch
 def _forget_changed(self: PredictionJob) -> bool: # was there any?
     "Forget the pieces whose images have changed, and print how many."
     listed = ImageList(self.folder)
-    def state_of(key: Hashable) -> str: return _inputs_state(listed, *key)
+    def state_of(key: Hashable) -> str|None:
+        is_whole = key[1] <= len(listed) and _is_whole(self.folder, *key, self.ledger.results[key])
+        return _inputs_state(listed, *key) if is_whole else None
     changed = self.ledger.forget_changed(state_of)
     count = sum(stop - start for start, stop in changed)
-    said = f"{printable(self.output)}: {count} images are classified again, since files changed"
-    if count: print(said, file=sys.stderr, flush=True)
+    said = f"{self.output}: {count} images are classified again, since files changed"
+    if count: print(printable(said), file=sys.stderr, flush=True)
     return bool(changed)
 
-# %% ../../nbs/07d_inference.catalogue.ipynb #cell-030
+# %% ../../nbs/07d_inference.catalogue.ipynb #cell-033
 @patch
 def run(self: PredictionJob, workers: int, scheduler: str|None = None) -> None:
     "Classify what is left, in processes or on a Dask cluster. Raises `GalaxyError` for images that keep changing."
@@ -249,7 +303,7 @@ def _finished_rows(self: PredictionJob, chunks: Iterator[tuple[int, int]], state
         self.ledger.note((start, stop), note)
         yield from range(start, stop)
 
-# %% ../../nbs/07d_inference.catalogue.ipynb #cell-033
+# %% ../../nbs/07d_inference.catalogue.ipynb #cell-036
 @patch
 def report(self: PredictionJob) -> None:
     "Print which images were left out or resized."
@@ -259,7 +313,7 @@ def report(self: PredictionJob) -> None:
     report_left_out([message for _, note in sorted(self.ledger.results.items()) for message in note["left_out"]])
     report_resized(sides, self.classifier.image_size)
 
-# %% ../../nbs/07d_inference.catalogue.ipynb #cell-035
+# %% ../../nbs/07d_inference.catalogue.ipynb #cell-038
 _DESCRIPTIONS = {
     "id": "name of the image, or the id of its row", "class": "most probable class",
     "probability": "calibrated probability of that class", "asymmetry": "rotational asymmetry (Conselice 1997)",
@@ -280,7 +334,7 @@ def _beside(columns: pd.DataFrame, table: pd.DataFrame) -> pd.DataFrame:
     columns = columns.rename(columns=fresh).reset_index(drop=True)
     return pd.concat([columns, table.drop(columns=list({"id"} & set(columns)))], axis=1)
 
-# %% ../../nbs/07d_inference.catalogue.ipynb #cell-037
+# %% ../../nbs/07d_inference.catalogue.ipynb #cell-040
 @patch
 def _columns(self: PredictionJob) -> pd.DataFrame|None:
     "The columns of the input that are kept, as the format of the output takes them."
@@ -297,7 +351,7 @@ def _provenance(self: PredictionJob) -> dict[str, str]:
     return dict(CREATOR="galaxy_classifier", MODEL=str(self.classifier.origin), MODELSUM=str(notes["digest"]),
                 PRIOR=self.prior.name, SOURCE=self.list.source)
 
-# %% ../../nbs/07d_inference.catalogue.ipynb #cell-039
+# %% ../../nbs/07d_inference.catalogue.ipynb #cell-042
 @patch
 def _tables(self: PredictionJob) -> Iterator[pd.DataFrame]:
     "Tables of the pieces, in order, beside the columns that are kept."
@@ -306,24 +360,22 @@ def _tables(self: PredictionJob) -> Iterator[pd.DataFrame]:
         table = _read_piece(_piece_path(self.folder, start))
         if not len(table): continue
         if columns is not None:
-            names = self.list.names(start, stop)
-            if _named_by_path(self.list): names = [self.place.name_of(name) for name in names]
-            present = np.isin(names, table["id"])
-            table = _beside(columns.iloc[start:stop][present], table)
+            rows = np.delete(np.arange(start, stop), self.ledger.results[start, stop]["absent"])
+            table = _beside(columns.iloc[rows], table)
         notes = columns.attrs if columns is not None else {}
         table.attrs = dict(columns={**notes.get("columns", {}), **_describe(table)},
                            meta={**notes.get("meta", {}), **self._provenance()})
         if self.embeddings: table.attrs["embedding_model"] = self.classifier.notes["digest"]
         yield table
 
-# %% ../../nbs/07d_inference.catalogue.ipynb #cell-040
+# %% ../../nbs/07d_inference.catalogue.ipynb #cell-043
 def _write_csv(path: Path, tables: Iterator[pd.DataFrame]) -> None:
     "Join tables into a CSV file."
     for number, table in enumerate(tables):
         table = table.drop(columns="embedding", errors="ignore")
         write_csv(path, table, mode="a" if number else "w", header=not number, float_format="%.6f")
 
-# %% ../../nbs/07d_inference.catalogue.ipynb #cell-042
+# %% ../../nbs/07d_inference.catalogue.ipynb #cell-045
 def _to_arrow(table: pd.DataFrame) -> "pa.Table":
     "A table for Parquet, with its attributes; all embeddings have one length."
     import pyarrow as pa
@@ -344,7 +396,7 @@ def _write_parquet(path: Path, tables: Iterator[pd.DataFrame]) -> None:
         writer.write_table(rows)
     if writer: writer.close()
 
-# %% ../../nbs/07d_inference.catalogue.ipynb #cell-044
+# %% ../../nbs/07d_inference.catalogue.ipynb #cell-047
 def _write_others(path: Path, tables: Iterator[pd.DataFrame], form: str) -> None:
     "Join tables in memory into a FITS, VOTable or ECSV file."
     pieces = list(tables)
@@ -352,7 +404,7 @@ def _write_others(path: Path, tables: Iterator[pd.DataFrame], form: str) -> None
     whole.attrs = pieces[0].attrs
     write_table(path, whole, form)
 
-# %% ../../nbs/07d_inference.catalogue.ipynb #cell-047
+# %% ../../nbs/07d_inference.catalogue.ipynb #cell-050
 def embedding_paths(
     table:Path, # .csv
 ) -> tuple[Path, Path]: # of the array (N,D); of the note
@@ -366,7 +418,7 @@ def file_digest(
     "What identifies a table."
     with open(path, "rb") as file: return hashlib.file_digest(file, "sha256").hexdigest()
 
-# %% ../../nbs/07d_inference.catalogue.ipynb #cell-049
+# %% ../../nbs/07d_inference.catalogue.ipynb #cell-052
 @patch
 def _write_embeddings(self: PredictionJob, count: int, table: Path) -> None:
     "Write the embeddings of `count` images, piece by piece, and the note that names their table."
@@ -379,7 +431,7 @@ def _write_embeddings(self: PredictionJob, count: int, table: Path) -> None:
             file.write(rows.tobytes())
     save_json(note, dict(embedding_model=self.classifier.notes["digest"], table=file_digest(table)))
 
-# %% ../../nbs/07d_inference.catalogue.ipynb #cell-050
+# %% ../../nbs/07d_inference.catalogue.ipynb #cell-053
 @patch
 def join(self: PredictionJob) -> Counter: # images of each class
     "Write the output in one step. Raises `GalaxyError` when no image could be read."
@@ -396,12 +448,12 @@ def join(self: PredictionJob) -> Counter: # images of each class
         if form == "csv" and self.embeddings: self._write_embeddings(counts.total(), temporary)
     return counts
 
-# %% ../../nbs/07d_inference.catalogue.ipynb #cell-053
+# %% ../../nbs/07d_inference.catalogue.ipynb #cell-056
 def _check_output(output: Path, workers: int, force: bool) -> None:
     "Raises `GalaxyError` for an impossible output or number of processes."
     if not table_format(output) or output.suffix.lower() in (".gz", ".fz"):
         raise GalaxyError(f"output {output} given. Give a name that ends in .csv, .parquet, .ecsv, .fits or .vot.")
-    if output.is_file() and not force:
+    if check_path(output).is_file() and not force:
         raise GalaxyError(f"{output} exists already. Give `force=True` to replace it, or another `output`.")
     if workers < 1: raise GalaxyError(f"workers {workers} given. Give 1 or more.")
     check_format(table_format(output))
@@ -414,16 +466,18 @@ def _check_embeddings(output: Path) -> None:
     if output.suffix.lower() == ".csv" and held and not begun.exists():
         raise GalaxyError(f"{held[0]} exists already. Give `force=True` to replace it, or another `output`.")
 
-# %% ../../nbs/07d_inference.catalogue.ipynb #cell-056
+# %% ../../nbs/07d_inference.catalogue.ipynb #cell-059
 def _hold_images(images: object) -> AbstractContextManager:
     "Lock a store that is to be classified; does nothing for other images."
     names = images if isinstance(images, (list, tuple)) else [images]
+    for name in names:
+        if isinstance(name, (str, Path)): check_path(name)
     if len(names) == 1 and isinstance(names[0], Store): return names[0].held()
     if len(names) == 1 and isinstance(names[0], (str, Path)) and (Path(names[0])/"manifest.json").is_file():
         return Store(names[0]).held()
     return nullcontext()
 
-# %% ../../nbs/07d_inference.catalogue.ipynb #cell-058
+# %% ../../nbs/07d_inference.catalogue.ipynb #cell-061
 def predict_catalogue(
     images:str|Path|list[str|Path]|Store|pd.DataFrame, # files, folders, globs; or one table, HDF5 file or store
     model:Classifier|str|Path|None, # from `load`, or see there
@@ -454,7 +508,7 @@ def predict_catalogue(
         shutil.rmtree(job.folder)
     return counts
 
-# %% ../../nbs/07d_inference.catalogue.ipynb #cell-061
+# %% ../../nbs/07d_inference.catalogue.ipynb #cell-064
 def predict(
     images:str|Path|Store|pd.DataFrame|np.ndarray|Image.Image|list, # files, folders, globs, a table, a store, arrays
     model:Classifier|str|Path|None=None, # from `load`, or see there
@@ -477,7 +531,7 @@ def predict(
     if table_format(output) == "parquet": return pd.read_parquet(output)
     return pd.read_csv(output, keep_default_na=False) if table_format(output) == "csv" else read_table(output)
 
-# %% ../../nbs/07d_inference.catalogue.ipynb #cell-067
+# %% ../../nbs/07d_inference.catalogue.ipynb #cell-070
 def _position_table(ra: float|None, dec: float|None, images: list) -> pd.DataFrame|None:
     "A table with one position; None for images. Raises `GalaxyError` for both, and for half a position."
     if (ra is None) != (dec is None) or (ra is not None and len(images)):
@@ -485,7 +539,7 @@ def _position_table(ra: float|None, dec: float|None, images: list) -> pd.DataFra
                           "Give images, or one position with both `ra` and `dec`.")
     return None if ra is None else pd.DataFrame(dict(id=[f"{ra:.6f}{dec:+.6f}"], ra=ra, dec=dec))
 
-# %% ../../nbs/07d_inference.catalogue.ipynb #cell-069
+# %% ../../nbs/07d_inference.catalogue.ipynb #cell-072
 def galaxy_predict(
     images:list[str]=(), # images, folders, a glob in quotes; or one table (path, or ra and dec), HDF5 file or store
     /,
@@ -507,10 +561,10 @@ def galaxy_predict(
     "Classify images of galaxies: class, calibrated probabilities, asymmetry, flags. The same command resumes."
     position, workers = _position_table(ra, dec, images), cpu_count() if workers is None else workers
     classifier = load(model)
-    print(f"model: {classifier.origin}; prior: {classifier.prior(prior).name}", flush=True)
+    print(printable(f"model: {classifier.origin}; prior: {classifier.prior(prior).name}"), flush=True)
     counts = predict_catalogue(images if position is None else position, classifier, output, skip_bad, workers,
                                scheduler, force, CutoutService(layer=layer), embeddings, limit, prior,
                                keep_columns=keep_columns, pixel_scale=pixel_scale)
-    print(f"{output}: {counts.total()} images")
+    print(printable(f"{output}: {counts.total()} images"))
     for name, count in counts.most_common():
-        print(f"{count:6d}  {name}")
+        print(printable(f"{count:6d}  {name}"))

@@ -17,10 +17,10 @@ import pandas as pd
 from PIL import Image
 from scipy.spatial import KDTree
 
-from ..core import Entry, GalaxyError, atomic_path, load_json
+from ..core import Entry, GalaxyError, atomic_path, check_path, load_json, printable
 from ..data.images import IMAGE_SUFFIXES, read_image, resize_image
-from ..data.store import open_array, write_csv
-from ..data.tables import read_table, to_numbers, with_known_names
+from ..data.store import open_array
+from ..data.tables import read_table, text_columns, to_numbers, with_known_names, write_csv
 from .catalogue import embedding_paths, file_digest
 from .classifier import FLAGS, Classifier, Prediction, classify, image_url, load
 from .inputs import ImageList, list_images, open_images
@@ -31,7 +31,7 @@ _NEEDED = ["id", "class", "probability", "novelty", "flags"]
 
 def _load(path: Path) -> pd.DataFrame:
     "Any table, without embeddings. Raises `GalaxyError` for another file."
-    if not path.is_file(): raise GalaxyError(f"{path} does not exist. Give a table of galaxy-predict.")
+    if not check_path(path).is_file(): raise GalaxyError(f"{path} does not exist. Give a table of galaxy-predict.")
     table = read_table(path, leave_out="embedding").reset_index(drop=True)
     return table.fillna("") if table.attrs.get("is_text") else table # a class may be called NA
 
@@ -249,7 +249,8 @@ def _check_request(catalogue: Path, like: str|None, unusual: bool, output: Path,
     for path in (output, output.with_suffix(".csv")):
         if path.absolute() == catalogue.absolute():
             raise GalaxyError(f"{path} is the catalogue itself. Give another `output`.")
-        if path.is_file() and not force: raise GalaxyError(f"{path} exists already. Give `force=True` to replace it.")
+        is_there = check_path(path).is_file()
+        if is_there and not force: raise GalaxyError(f"{path} exists already. Give `force=True` to replace it.")
         check_output_file(path)
 
 # %% ../../nbs/07f_inference.find.ipynb #cell-042
@@ -298,8 +299,9 @@ def galaxy_find(
     shown = thumbnails(catalogue, found, images)
     notes += _result_notes(found, shown)
     _write_result(output, find_page(title, found, shown, notes, query), found)
-    if query: print(f"{like}: {query}")
+    if query: print(printable(f"{like}: {query}"))
     columns = [name for name in ("distance", "novelty", "class", "probability", "flags", "id") if name in found]
-    print(found[columns].to_string(index=False, float_format="{:.3f}".format))
-    for note in notes: print(note)
-    print(f"{output}, {output.with_suffix('.csv')}")
+    said = found[columns].assign(**{name: found[name].map(printable) for name in text_columns(found[columns])})
+    print(said.to_string(index=False, float_format="{:.3f}".format))
+    for note in notes: print(printable(note))
+    print(printable(f"{output}, {output.with_suffix('.csv')}"))

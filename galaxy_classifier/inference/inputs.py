@@ -17,7 +17,17 @@ import pandas as pd
 from fastcore.basics import patch
 from PIL import Image
 
-from ..core import Entry, GalaxyError, atomic_path, import_extra, load_json, progress, save_json
+from galaxy_classifier.core import (
+    Entry,
+    GalaxyError,
+    atomic_path,
+    check_path,
+    import_extra,
+    load_json,
+    progress,
+    reading_error,
+    save_json,
+)
 from ..data.cutouts import CutoutService, fetch_cutouts
 from galaxy_classifier.data.images import (
     IMAGE_SUFFIXES,
@@ -152,8 +162,7 @@ def _read_rows(self: ImageList, start: int, stop: int) -> np.ndarray: # (n,H,H,3
     with open_hdf5(self.source) as file:
         try: return file["images"][start:stop]
         except OSError as error:
-            raise GalaxyError(f"{self.source}: images {start} to {stop} cannot be read ({error}). "
-                              "Fetch the file again.") from None
+            raise reading_error(f"{self.source}: images {start} to {stop}", error, "HDF5") from None
 
 # %% ../../nbs/07b_inference.inputs.ipynb #cell-032
 @patch
@@ -281,6 +290,8 @@ def _list_any(
     if isinstance(images, Store): images = images.path
     names = list(images) if isinstance(images, (list, tuple)) else [images]
     if not names: raise GalaxyError("no images given. Give files, folders, a glob in quotes, a table, HDF5 or a store.")
+    for name in names:
+        if isinstance(name, (str, Path)): check_path(name)
     kinds = {_kind(name, alone=len(names) == 1) for name in names}
     if keep_columns and kinds != {"table"}: raise GalaxyError("no table given, so there are no columns to keep.")
     if kinds == {"files"}: return _list_files(names, folder, limit)

@@ -15,7 +15,7 @@ from pathlib import Path
 import safetensors.torch
 import torch
 
-from ..core import Entry, GalaxyError, atomic_path, check_entries, printable
+from ..core import Entry, GalaxyError, atomic_path, check_entries, check_path, printable, reading_error
 from .networks import GalaxyNetwork, build_model
 
 # %% ../../nbs/04e_model.checkpoints.ipynb #cell-008
@@ -69,7 +69,7 @@ def _checkpoint_path(source:str|Path) -> Path:
     if str(source).startswith("models:"):
         raise GalaxyError(f"{source} is an address in MLflow's registry, not a file. "
                           f"Give find_model_file({str(source)!r}), from galaxy_classifier.training.registry.")
-    source = find_weights(source)
+    source = find_weights(check_path(source))
     path = Path(source)/"best.pt" if Path(source).is_dir() else Path(source)
     if not path.is_file():
         raise GalaxyError(f"{path} does not exist. Give best.pt of galaxy-train, or the directory of its run.")
@@ -91,6 +91,7 @@ _CONFIG = dict( # the configuration of a network
     widths=Entry(list, 1, 20, of=Entry(int, 1, 1000), needed=False, empty=True))
 _EXTRA = dict(
     training=Entry(dict, needed=False), target=Entry(dict, needed=False), data=Entry(str, needed=False),
+    epoch=Entry(int, 0, needed=False),
     preprocessing=Entry(dict, of=dict(parameters=Entry(dict, needed=False)), needed=False))
 CHECKPOINT = dict( # the content of a checkpoint
     config=Entry(dict, of=_CONFIG), classes=Entry(list, of=Entry(str)), state=Entry(dict), extra=Entry(dict, of=_EXTRA))
@@ -102,6 +103,7 @@ def read_checkpoint(
     "Read a checkpoint without running code from it. Raises `GalaxyError` when it is no checkpoint of this project."
     path = _checkpoint_path(source)
     try: content = _read_tensors(path)
+    except OSError as error: raise reading_error(path, error, "a checkpoint") from None
     except Exception as error: # torch raises several types of errors, depending on where the file is broken
         kind = type(error).__name__
         raise GalaxyError(f"{path} cannot be read as a checkpoint ({kind}). Give best.pt of galaxy-train.") from None
@@ -131,9 +133,10 @@ def _take_state(path:str|Path, network:GalaxyNetwork, config:dict, state:dict[st
 def load_model(
     path:str|Path, # made by `save_checkpoint`: a file, or the directory of a run
     expected:dict|None=None, # required configuration: any of name, group, classes, size, measurements, widths
+    content:dict|None=None, # of that file, if it was read already
 ) -> GalaxyNetwork: # in eval mode, on the CPU
     "Build the network of a checkpoint. Raises `GalaxyError` when it is another network than expected."
-    content = read_checkpoint(path)
+    content = content or read_checkpoint(path)
     config = content["config"]
     different = {key: value for key, value in (expected or {}).items() if config.get(key) != value}
     if different:

@@ -14,7 +14,7 @@ from pathlib import Path
 import onnx
 import onnxruntime
 
-from ..core import GalaxyError
+from ..core import GalaxyError, check_path, reading_error
 
 # %% ../../nbs/04g_model.onnx_file.ipynb #cell-008
 def _model_digest(model:onnx.ModelProto) -> str:
@@ -47,14 +47,20 @@ def _tensors(graph:onnx.GraphProto) -> Iterator[onnx.TensorProto]:
 # %% ../../nbs/04g_model.onnx_file.ipynb #cell-016
 def _load_onnx(path:Path) -> onnx.ModelProto:
     "Read any ONNX file. Raises `GalaxyError` when it is missing, not ONNX, or takes weights from other files."
-    if not path.is_file():
+    if not check_path(path).is_file():
         raise GalaxyError(f"{path} does not exist. Give a model.onnx, or a folder of galaxy-train that holds one.")
-    try: model = onnx.load_from_string(path.read_bytes())
+    try: content = path.read_bytes()
+    except OSError as error: raise reading_error(path, error, "an ONNX model") from None
+    try: model = onnx.load_from_string(content)
     except Exception as error: # onnx and protobuf raise many types of errors without a common base
         reason = f"{path} cannot be read as an ONNX model ({type(error).__name__})"
         raise GalaxyError(f"{reason}. Give model.onnx from galaxy-train.") from None
-    if not any(tensor.data_location == onnx.TensorProto.EXTERNAL for tensor in _tensors(model.graph)): return model
-    raise GalaxyError(f"{path} takes weights from other files. Give model.onnx from galaxy-train.")
+    if any(tensor.data_location == onnx.TensorProto.EXTERNAL for tensor in _tensors(model.graph)):
+        raise GalaxyError(f"{path} takes weights from other files. Give model.onnx from galaxy-train.")
+    attributes = [attribute for node in model.graph.node for attribute in node.attribute]
+    has_inner = any(attribute.HasField("g") or attribute.graphs for attribute in attributes)
+    if not (has_inner or model.functions): return model # else it may run for ever
+    raise GalaxyError(f"{path} has loops, branches or functions. Give model.onnx from galaxy-train.")
 
 # %% ../../nbs/04g_model.onnx_file.ipynb #cell-018
 def read_onnx(

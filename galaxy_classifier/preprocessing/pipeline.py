@@ -6,6 +6,7 @@
 __all__ = ['preprocess_store', 'galaxy_preprocess']
 
 # %% ../../nbs/02g_preprocessing.pipeline.ipynb #cell-003
+import errno
 import os
 import shutil
 import sys
@@ -16,9 +17,18 @@ from pathlib import Path
 import numpy as np
 from fastcore.basics import patch
 
-from ..core import GalaxyError, figure_text, load_json, lock_path, preallocate, progress, save_json
-from ..data.store import Store, open_array
-from ..jobs import Ledger, boot_id, file_version, run_chunks
+from galaxy_classifier.core import (
+    GalaxyError,
+    figure_text,
+    load_json,
+    lock_path,
+    preallocate,
+    printable,
+    progress,
+    save_json,
+)
+from ..data.store import MANIFEST, Store, open_array
+from ..jobs import Ledger, boot_id, content_sample, file_version, run_chunks
 from .morphology import MEASUREMENTS
 from .star_removal import PreprocessingParameters, preprocess_rows
 
@@ -88,8 +98,10 @@ def begin(self:PreprocessingPass):
             preallocate(self.folder/f"{name}.npy")
     except OSError as error:
         shutil.rmtree(self.folder, ignore_errors=True)
-        needed = f"Free {self.store.images.nbytes/1e9:.2f} GB."
-        raise GalaxyError(f"{self.store.path} has no space for cleaned images ({error}). {needed}") from None
+        is_full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+        needed = f" Free {self.store.images.nbytes/1e9:.2f} GB." if is_full else ""
+        reason = error.strerror or error
+        raise GalaxyError(f"{self.store.path} takes no cleaned images: {reason}.{needed}") from None
     self.ledger.begin()
 
 # %% ../../nbs/02g_preprocessing.pipeline.ipynb #cell-018
@@ -120,8 +132,10 @@ def _conclude(self:PreprocessingPass) -> dict:
             _plot_most_changed(self.store, self.folder).savefig(self.folder/"preprocessing.png", dpi=110)
         for path in self.folder.glob("*.npy"):
             with open(path, "rb") as file: os.fsync(file.fileno())
-        save_json(entry, dict(version=_VERSION, parameters=self.parameters.to_dict(), masked_share=masked))
-    return load_json(entry)
+        samples = {path.stem: content_sample(path) for path in sorted(self.folder.glob("*.npy"))}
+        found = dict(parameters=self.parameters.to_dict(), masked_share=masked, samples=samples)
+        save_json(entry, dict(version=_VERSION) | found)
+    return load_json(entry, MANIFEST["preprocessing"].of)
 
 # %% ../../nbs/02g_preprocessing.pipeline.ipynb #cell-022
 @patch
@@ -177,5 +191,5 @@ def galaxy_preprocess(
     preprocess_store(store, parameters, workers, chunk, overwrite, scheduler)
     masked = store.manifest["preprocessing"]["masked_share"]
     shown = f"; the most changed are shown in {store.path/'preprocessing.png'}" if find_spec("matplotlib") else ""
-    print(f"{store.path}: {len(store)} images cleaned, {masked:.2%} of the pixels replaced, "
-          f"median asymmetry {np.median(store.asymmetries):.2f}{shown}")
+    print(printable(f"{store.path}: {len(store)} images cleaned, {masked:.2%} of the pixels replaced, "
+                    f"median asymmetry {np.median(store.asymmetries):.2f}{shown}"))

@@ -74,9 +74,10 @@ def _resolve_widths(widths:list|tuple|str|None, group:str|None) -> tuple[int, ..
     "Widths as a tuple, with `matched` resolved for the group. Raises `GalaxyError` for other values."
     if widths is None: return None
     if isinstance(widths, str) and widths == "matched": return matched_widths(group or "C4")
-    are_numbers = isinstance(widths, (list, tuple)) and all(isinstance(w, Integral) and w >= 1 for w in widths)
-    if are_numbers and widths: return tuple(widths)
-    raise GalaxyError(f"widths {widths!r} given; expected whole numbers of 1 or more, or 'matched'.")
+    are_numbers = isinstance(widths, (list, tuple)) and all(isinstance(w, Integral) and 1 <= w <= 1000 for w in widths)
+    if are_numbers and 0 < len(widths) <= 20: return tuple(widths)
+    given = printable(repr(widths), 60)
+    raise GalaxyError(f"widths {given} given; expected whole numbers from 1 to 1000, or 'matched'.")
 
 # %% ../../nbs/05c_training.config.ipynb #cell-023
 _SAMPLINGS = "shuffled", "balanced"
@@ -90,36 +91,36 @@ class TrainingConfig:
     "All settings of a training run, except the data. Raises `GalaxyError` for the first wrong value."
     model:str = _setting("reference", choices=tuple(MODELS)) # reference (steerable), residual (deeper) or cnn
     group:str|None = _setting(None, choices=tuple(GROUPS)) # symmetry of a steerable model; None: C4
-    size:int = _setting(129, check=working_size) # side of the network's input in pixels, best 8k + 1
+    size:int = _setting(129, check=working_size, at_most=2049) # side of the network's input in pixels, best 8k + 1
     # of a steerable model: fields in each block; matched: as many parameters as the default with C4
     widths:tuple[int, ...]|str|None = _setting(None, parse=_parse_widths)
     cleaned:bool = True # train on star-free images
     target:str = _setting("classes", choices=("classes", "votes")) # what the network learns, see `Store.votes`
     # sky (rotations and reflections that the group lacks, shifts, zoom, noise), colour (crops, jitter) or none
     augmentation:str = _setting("sky", choices=AUGMENTATIONS)
-    zoom:float = _setting(1.2, at_least=1) # largest magnification by the sky augmentation
-    mixup:float = _setting(0., at_least=0) # α of Beta(α, α) for mixing pairs of images; 0: no mixing
+    zoom:float = _setting(1.2, at_least=1, at_most=10) # largest magnification by the sky augmentation
+    mixup:float = _setting(0., at_least=0, at_most=100) # α of Beta(α, α) for mixing two images; 0: no mixing
     sampling:str = _setting("shuffled", choices=_SAMPLINGS) # each image once; balanced: each class equally often
-    epochs:int = _setting(100, above=0) # largest number of epochs
-    batch_size:int = _setting(16, at_least=2) # images in a step, over all devices
+    epochs:int = _setting(100, above=0, at_most=10**6) # largest number of epochs
+    batch_size:int = _setting(16, at_least=2, at_most=2**16) # images in a step, over all devices
     optimizer:str = _setting("radam", choices=_OPTIMIZERS) # RAdam or AdamW, both with decoupled weight decay
-    learning_rate:float = _setting(2e-2, above=0) # at the start; for one-cycle, the maximum
-    weight_decay:float = _setting(1e-4, at_least=0) # decoupled
+    learning_rate:float = _setting(2e-2, above=0, at_most=100) # at the start; for one-cycle, the maximum
+    weight_decay:float = _setting(1e-4, at_least=0, at_most=100) # decoupled
     feature_rate:float = _setting(1., at_least=0, at_most=1) # factor of the learning rate of the features; 0: frozen
     clip:float = _setting(1., above=0) # largest norm of the gradient
     activation:str = _setting("softmax", choices=tuple(ACTIVATIONS)) # of the loss; with softmax, classes compete
     beta:float = _setting(.999, at_least=0, below=1) # of class-balanced weights; 0: none; near 1: inverse frequency
-    gamma:float = _setting(1., at_least=0) # focal exponent; 0: cross-entropy
+    gamma:float = _setting(1., at_least=0, at_most=100) # focal exponent; 0: cross-entropy
     label_smoothing:float = _setting(.1, at_least=0, below=1) # share of the target that is spread over all classes
     dropout:float = _setting(0., at_least=0, at_most=2) # factor of the network's dropout; 0: none, for short trainings
     schedule:str = _setting("one-cycle", choices=_SCHEDULES) # falls when stuck; falls to zero; rises, then falls
     factor:float = _setting(.5, above=0, below=1) # of the learning rate, on a plateau of the validation accuracy
-    patience:int = _setting(7, above=0) # epochs without improvement before the learning rate falls; for plateau
-    early_stopping:int = _setting(25, above=0) # epochs without improvement before the run ends; for plateau
+    patience:int = _setting(7, above=0, at_most=10**6) # for plateau: epochs without progress until the rate falls
+    early_stopping:int = _setting(25, above=0, at_most=10**6) # for plateau: epochs without progress until the end
     ema:float = _setting(0., at_least=0, below=1) # decay of the averaged weights, such as 0.99; 0: no averaging
     keep:str = _setting("best", choices=("best", "last")) # network of the best epoch in validation, or of the last
     precision:str = _setting("auto", choices=_PRECISIONS) # auto: bfloat16 where the device supports it, else float32
-    seed:int = _setting(0, at_least=0) # of weights, order, augmentation and dropout
+    seed:int = _setting(0, at_least=0, below=2**63) # of weights, order, augmentation and dropout
     compile:bool = False # use torch.compile; needs a C++ compiler, faster after some minutes
 
     def __post_init__(self):

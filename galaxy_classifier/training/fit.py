@@ -36,6 +36,7 @@ from galaxy_classifier.core import (
     settings_from_file,
 )
 from ..data.store import Store
+from ..data.tables import write_csv
 from ..jobs import check_output_folder, lock_folder
 from ..model.checkpoints import file_digest, find_weights, load_model, save_checkpoint, save_tensors
 from ..model.export import export_onnx
@@ -142,10 +143,10 @@ def save(self:RunCheckpointer) -> bool: # could everything be written?
         save_tensors(self.folder/"last.pt", state)
         if best and self.best_written != best["epoch"]: self._write_best()
         if len(history):
-            with atomic_path(self.folder/"history.csv") as path: history.to_csv(path, index=False)
+            with atomic_path(self.folder/"history.csv") as path: write_csv(path, history)
     except OSError as error:
-        print(f"{self.folder} cannot be written ({error}). The last saved state is kept, training continues, "
-              "and the next attempt follows after the next epoch.", file=sys.stderr, flush=True)
+        print(printable(f"{self.folder} cannot be written ({error}). The last saved state is kept, training continues, "
+                        "and the next attempt follows after the next epoch."), file=sys.stderr, flush=True)
         return False
     return True
 
@@ -265,7 +266,8 @@ def open_checkpointer(
     checkpointer = RunCheckpointer(trainer, logger, commits, options.quiet)
     if checkpointer.writes: save_json(trainer.folder/"config.json", asdict(trainer.config))
     if held and not checkpointer.quiet:
-        print(f"{trainer.folder}: resuming after {trainer.epoch} epochs and {trainer.batch} batches", flush=True)
+        done = f"{trainer.epoch} epochs and {trainer.batch} batches"
+        print(printable(f"{trainer.folder}: resuming after {done}"), flush=True)
     checkpointer.save() # from now on the run can be resumed; also writes files that are missing after a kill
     return checkpointer
 
@@ -351,8 +353,8 @@ def _conclude(checkpointer:RunCheckpointer) -> dict: # the summary, also in summ
     summary["delivered"] = _deliver(checkpointer, summary)
     save_json(trainer.folder/"summary.json", summary)
     if not summary["delivered"]:
-        print(f"MLflow lacks part of this run. All of it is in {trainer.folder}; "
-              "rerun the same command when MLflow is available.", file=sys.stderr, flush=True)
+        print(printable(f"MLflow lacks part of this run. All of it is in {trainer.folder}; "
+                        "rerun the same command when MLflow is available."), file=sys.stderr, flush=True)
     return summary
 
 # %% ../../nbs/05h_training.fit.ipynb #cell-062
@@ -446,4 +448,5 @@ def galaxy_train(
     output = output or run_folder(settings, opened, start)
     summary = fit(opened, settings, output, options, start=start, device=fabric)
     if fabric.is_global_zero:
-        print(f"{output}: best {describe_score(summary)} in epoch {summary['best_epoch']} of {summary['epochs']}")
+        epochs = f"epoch {summary['best_epoch']} of {summary['epochs']}"
+        print(printable(f"{output}: best {describe_score(summary)} in {epochs}"))

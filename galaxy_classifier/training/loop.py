@@ -35,6 +35,7 @@ from galaxy_classifier.core import (
     printable,
     progress,
     random_generator,
+    reading_error,
 )
 from ..data.store import Store
 from ..loss import ClassBalancedFocalLoss, VoteLoss
@@ -803,7 +804,7 @@ def stop_or_skip(self:Trainer,
     skips = self.on_nonfinite == "skip"
     if skips and self.skipped < _MOST_SKIPPED:
         self.skipped += 1
-        print(f"skipped {where}: {problem}; see {path}", file=sys.stderr, flush=True)
+        print(printable(f"skipped {where}: {problem}; see {path}"), file=sys.stderr, flush=True)
         return
     advice = f"{_MOST_SKIPPED} steps were skipped already: try a smaller `learning_rate`"
     if not skips: advice = "Give `on_nonfinite='skip'` to leave the step out, or a smaller `learning_rate`"
@@ -844,6 +845,11 @@ def reproduce_step(
 
 # %% ../../nbs/05d_training.loop.ipynb #cell-136
 _STATE = "galaxy_classifier run 4" # version of the file format
+_RUN = dict( # what a run is read back as
+    config=Entry(dict), data=Entry(str), start=Entry(str, needed=False, empty=True),
+    run_id=Entry(str, needed=False, empty=True), commits=Entry(list, of=Entry(str), needed=False),
+    history=Entry(list, of=Entry(dict), needed=False), best=Entry(dict, needed=False, empty=True),
+    **{name: Entry(int, 0, needed=False) for name in ("sent", "epoch", "batch", "steps", "skipped", "stale_epochs")})
 _PROGRESS = "history", "best", "epoch", "batch", "steps", "skipped", "stale_epochs", "seconds", "start"
 
 @patch
@@ -891,10 +897,11 @@ def _load_state(path:Path) -> dict:
     "The content of `last.pt`. Raises `GalaxyError` for a file that holds no run."
     remedy = "Restore it, or choose another `output`"
     try: state = torch.load(path, map_location="cpu", weights_only=True)
+    except OSError as error: raise reading_error(path, error, "a run") from None
     except Exception as error: raise GalaxyError(f"{path} cannot be read ({type(error).__name__}). {remedy}.") from None
     if not isinstance(state, dict) or state.get("format") != _STATE:
         raise GalaxyError(f"{path} is not a run of this version ({_STATE!r}). Choose another `output`.")
-    check_entries(path, state, dict(config=Entry(dict), data=Entry(str), start=Entry(str, needed=False, empty=True)))
+    check_entries(path, state, _RUN)
     return state
 
 # %% ../../nbs/05d_training.loop.ipynb #cell-145

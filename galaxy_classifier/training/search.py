@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, replace
 from functools import partial
+from html import escape
 from pathlib import Path
 from uuid import uuid4
 
@@ -25,6 +26,7 @@ from filelock import FileLock
 from optuna.distributions import distribution_to_json
 from optuna.storages import RDBStorage, RetryHeartbeatStaleTrialCallback
 from optuna.trial import TrialState
+from sqlalchemy.exc import ArgumentError
 
 from galaxy_classifier.core import (
     SUMMARY,
@@ -34,6 +36,7 @@ from galaxy_classifier.core import (
     load_json,
     lock_path,
     pick_device,
+    printable,
     save_json,
     settings_from_file,
 )
@@ -43,7 +46,14 @@ from .config import TrainingConfig
 from .fit import RunCheckpointer, fit
 from .loop import check_trainable, make_network
 from .registry import ALIAS, REGISTERED_NAME, register_model
-from .tracking import RunLogger, current_tracking, run_exists, start_run, start_tracking
+from galaxy_classifier.training.tracking import (
+    RunLogger,
+    current_tracking,
+    first_line,
+    run_exists,
+    start_run,
+    start_tracking,
+)
 
 # %% ../../nbs/05i_training.search.ipynb #cell-006
 def search_space(
@@ -93,7 +103,13 @@ def _check_same_search(study:optuna.Study, described:dict):
     if is_foreign or study.directions != [optuna.study.StudyDirection.MAXIMIZE]:
         raise GalaxyError(f"study {study.study_name!r} was not made by galaxy-search. "
                           "Give the study another name, or another `storage`.")
+    theirs = [trial.number for trial in study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+              if not isinstance(trial.user_attrs.get("mlflow_run"), str)]
     before = study.user_attrs.get("searched", described)
+    if theirs or not isinstance(before, dict):
+        what = f"trial {theirs[0]}" if theirs else "a description"
+        raise GalaxyError(f"study {study.study_name!r} holds {what} that is not of galaxy-search. "
+                          "Give another `study`.")
     different = [f"{key} {before.get(key)!r} ({described.get(key)!r} given)" for key in {**before, **described}
                  if before.get(key) != described.get(key)]
     if different:
@@ -123,6 +139,9 @@ def open_study(
     "Open or make a study. Raises `GalaxyError` when the database cannot be reached."
     pruner = optuna.pruners.HyperbandPruner(min_resource=min(3, epochs), max_resource=epochs, reduction_factor=3)
     engine = dict(connect_args=dict(timeout=60)) if storage.startswith("sqlite") else {}
+    if storage in ("sqlite://", "sqlite:///") or ":memory:" in storage:
+        raise GalaxyError(f"a study in {storage!r} would be lost with this process. "
+                          "Give a URL such as sqlite:///optuna.db.")
     if storage.startswith("sqlite:///"):
         check_database(storage.removeprefix("sqlite:///").partition("?")[0], {"studies", "version_info"}, "Optuna")
     with _quiet_optuna():
@@ -132,9 +151,10 @@ def open_study(
             return optuna.create_study(storage=database, study_name=name, load_if_exists=True, direction="maximize",
                                        pruner=pruner, sampler=_RepeatableSampler(seed))
         except Exception as error: # each database driver has its own errors
-            reason = str(error).splitlines()[0]
-            raise GalaxyError(f"the study's database {storage!r} cannot be used ({reason}). "
-                              "Give a URL such as sqlite:///optuna.db.") from None
+            is_address = isinstance(error, (ArgumentError, ImportError, ValueError))
+            advice = " Give a URL such as sqlite:///optuna.db." if is_address else ""
+            reason = first_line(error)
+            raise GalaxyError(f"the study's database {storage!r} cannot be used ({reason}).{advice}") from None
 
 # %% ../../nbs/05i_training.search.ipynb #cell-024
 def _trial_folder(number:int, folder:Path) -> Path:
@@ -232,9 +252,9 @@ def _trial_line(trial:optuna.trial.FrozenTrial) -> str:
     value = "" if trial.value is None else f" {trial.value:.3f}"
     settings = "  ".join(f"{name} {f'{value:.4g}' if isinstance(value, float) else value}"
                          for name, value in trial.params.items())
-    error = f"\n    {trial.user_attrs['error']}" if "error" in trial.user_attrs else ""
+    error = f"\n    {printable(trial.user_attrs['error'])}" if "error" in trial.user_attrs else ""
     seconds = f"{trial.duration.total_seconds():.0f} s" if trial.duration else ""
-    return f"trial {trial.number:3d} {trial.state.name.lower():8s}{value}   {settings}   {seconds}{error}"
+    return f"trial {trial.number:3d} {trial.state.name.lower():8s}{value}   {printable(settings)}   {seconds}{error}"
 
 # %% ../../nbs/05i_training.search.ipynb #cell-044
 def _plot_study(study:optuna.Study) -> plt.Figure:
@@ -328,9 +348,24 @@ def __repr__(self:SearchResult) -> str:
 
 @patch
 def _repr_html_(self:SearchResult) -> str:
-    return f"<p>{self!r}</p>{self.table.head(10).to_html(index=False, float_format='%.4g')}"
+    return f"<p>{escape(repr(self))}</p>{self.table.head(10).to_html(index=False, float_format='%.4g')}"
 
 # %% ../../nbs/05i_training.search.ipynb #cell-059
+@contextmanager
+def _study_folder(folder:Path) -> Iterator[None]:
+    "Make the folder of a study; one that nothing came into is removed after an error. Raises `GalaxyError`."
+    check_output_folder(folder)
+    made = [place for place in (folder, *folder.parents) if not place.exists()]
+    folder.mkdir(parents=True, exist_ok=True)
+    try: yield
+    except BaseException:
+        is_empty = {path.name for path in folder.iterdir()} <= {".study.lock"}
+        if made and is_empty: (folder/".study.lock").unlink(missing_ok=True)
+        with suppress(OSError): # what is not empty stays
+            for place in made: place.rmdir()
+        raise
+
+# %% ../../nbs/05i_training.search.ipynb #cell-061
 def _train_unlocked(study:optuna.Study, number:int, folder:Path, lock:FileLock, train:Callable[[], float]) -> float:
     "Train a trial without holding the study's lock. An interrupted trial returns to the queue."
     with _worker_lock(number, folder):
@@ -344,7 +379,7 @@ def _train_unlocked(study:optuna.Study, number:int, folder:Path, lock:FileLock, 
             raise
         finally: lock.acquire()
 
-# %% ../../nbs/05i_training.search.ipynb #cell-061
+# %% ../../nbs/05i_training.search.ipynb #cell-063
 def search(
     store:Store, # preprocessed and split
     base:TrainingConfig, # everything that is not searched
@@ -359,9 +394,7 @@ def search(
     if trials < 1: raise GalaxyError(f"{trials} trials given; expected 1 or more.")
     if base.target == "votes": raise GalaxyError("A search maximises accuracy, and votes have none; search on classes.")
     folder, described = Path(folder).resolve()/name, _describe_search(space, base, store.manifest_hash())
-    check_output_folder(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    with store.held(), _quiet_optuna(), FileLock(folder/".study.lock") as lock:
+    with store.held(), _quiet_optuna(), _study_folder(folder), FileLock(folder/".study.lock") as lock:
         study = open_study(name, storage, base.epochs, base.seed)
         _check_same_search(study, described)
         _check_own_folder(study, folder)
@@ -379,7 +412,7 @@ def search(
         finally: _conclude_search(study, parent)
     return SearchResult(study)
 
-# %% ../../nbs/05i_training.search.ipynb #cell-069
+# %% ../../nbs/05i_training.search.ipynb #cell-071
 def _deliver_again(
     store:Store, # of the trial
     folder:str|Path, # of its finished run
@@ -395,14 +428,14 @@ def _deliver_again(
     config = settings_from_file(TrainingConfig, Path(folder)/"config.json")
     fit(store, config, folder, device=device, quiet=True)
 
-# %% ../../nbs/05i_training.search.ipynb #cell-071
+# %% ../../nbs/05i_training.search.ipynb #cell-073
 def _register_best(study:SearchResult, data:str, promote:bool) -> str:
     "Register the model of the best trial; returns which version has the alias, and why."
     best, address = study.best_trial, f"models:/{REGISTERED_NAME}@{ALIAS}"
     taken, reason = register_model(best.user_attrs["mlflow_run"], best.value, data, promote)
     return f"{address} is this model: {reason}" if taken else f"{address} stays: {reason}"
 
-# %% ../../nbs/05i_training.search.ipynb #cell-074
+# %% ../../nbs/05i_training.search.ipynb #cell-076
 _DEFAULTS = TrainingConfig(epochs=30)
 
 def galaxy_search(
@@ -427,9 +460,9 @@ def galaxy_search(
                   "The last worker registers the best model.")
             return
         best, place = found.best_trial, _trial_folder(found.best_trial.number, Path(output)/study)
-        print(f"best: trial {best.number}, validation accuracy {best.value:.3f}, {place}")
+        print(printable(f"best: trial {best.number}, validation accuracy {best.value:.3f}, {place}"))
         if found.get_trials(states=(TrialState.RUNNING,)):
             print("another worker still trains. The last worker registers the best model.")
             return
         _deliver_again(opened, place, device, best.user_attrs["mlflow_run"])
-        print(_register_best(found, opened.manifest_hash(), promote))
+        print(printable(_register_best(found, opened.manifest_hash(), promote)))

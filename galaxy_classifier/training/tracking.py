@@ -24,7 +24,7 @@ from urllib.parse import unquote
 from fastcore.basics import patch
 from filelock import FileLock
 
-from ..core import GalaxyError, atomic_path, check_database
+from ..core import GalaxyError, atomic_path, check_database, printable
 
 # %% ../../nbs/05e_training.tracking.ipynb #cell-008
 def _import_client() -> type: # `MlflowClient`
@@ -99,6 +99,10 @@ class Tracking:
 EXPERIMENT = "galaxy_classifier"
 _ADDRESSES = dict(experiments=["artifact_location"], runs=["artifact_uri"], logged_models=["artifact_location"],
                   model_versions=["source", "storage_location"]) # table → columns
+
+def _sqlite_address(path:Path) -> str:
+    "The address of a database, in which SQLAlchemy decodes what follows a percent sign, and ends at a question mark."
+    return f"sqlite:///{str(path).replace('%', '%25').replace('?', '%3F')}"
 
 def _as_path(address:str) -> Path:
     "The path of an address such as file:///home/me/mlruns."
@@ -184,8 +188,7 @@ def _make_tables(tracking:Tracking):
     def connect(uri): # and drop connections that this process still has to a removed file
         for store in (SqlAlchemyStore(uri, artifacts), ModelStore(uri)): store.engine.dispose()
     if not tracking.exists: # MLflow refuses incomplete tables, so they are made in a temporary file
-        place = Path(tracking.uri.removeprefix("sqlite:///"))
-        with atomic_path(place) as temporary: connect(f"sqlite:///{temporary}")
+        with atomic_path(tracking.folder/"mlflow.db") as temporary: connect(_sqlite_address(temporary))
         connect(tracking.uri)
     SqlAlchemyStore(tracking.uri, artifacts)
 
@@ -212,7 +215,7 @@ def prepare(self:Tracking,
         if self.folder: (self.folder/"mlruns").mkdir(parents=True, exist_ok=True)
         with _mlflow_settings(), FileLock(self.folder/"mlruns"/".lock") if self.folder else nullcontext():
             if self.uri.startswith("sqlite:///"):
-                place = self.uri.removeprefix("sqlite:///").partition("?")[0]
+                place = unquote(self.uri.removeprefix("sqlite:///").partition("?")[0])
                 check_database(place, {"experiments", "registered_models"}, "MLflow")
             if self.folder: _make_tables(self)
             _make_experiment(self)
@@ -236,8 +239,7 @@ def _default_tracking(folder:str|Path|None=None) -> Tracking:
     uri = os.environ.get("MLFLOW_TRACKING_URI")
     if folder is None and uri: return Tracking(uri)
     folder = Path(folder or ".").resolve()
-    place = str(folder/"mlflow.db").replace("%", "%25") # SQLAlchemy decodes what follows a percent sign
-    return Tracking(f"sqlite:///{place}", folder)
+    return Tracking(_sqlite_address(folder/"mlflow.db"), folder)
 
 # %% ../../nbs/05e_training.tracking.ipynb #cell-039
 def start_tracking(
@@ -367,8 +369,9 @@ def attempt(self:RunLogger) -> Iterator: # an `MlflowClient`
         with self.tracking.client() as client: yield client
     except _unreachable() as error:
         if not self.away:
-            print(f"MLflow at {self.tracking.uri} is unavailable ({first_line(error)}). Training continues; "
-                  f"metrics are kept in {self.kept} and sent later.", file=sys.stderr, flush=True)
+            said = (f"MLflow at {self.tracking.uri} is unavailable ({first_line(error)}). Training continues; "
+                    f"metrics are kept in {self.kept} and sent later.")
+            print(printable(said), file=sys.stderr, flush=True)
         self.away = True
     else:
         if self.away:
