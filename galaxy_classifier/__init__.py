@@ -23,14 +23,29 @@ _BACKENDS = {"agg", "cairo", "gtk3agg", "gtk3cairo", "gtk4agg", "gtk4cairo", "in
              "notebook", "pdf", "pgf", "ps", "qt5agg", "qt5cairo", "qtagg", "qtcairo", "svg", "template", "tkagg",
              "tkcairo", "webagg", "widget", "wx", "wxagg", "wxcairo"} # of Matplotlib 3
 
+_DIGITS = "JOBLIB_MULTIPROCESSING", "SOURCE_DATE_EPOCH" # which may be 0, or long
+_WORDS = dict(LOKY_PICKLER=("", "cloudpickle", "pickle"),
+              JOBLIB_START_METHOD=("", "fork", "spawn", "forkserver", "loky", "loky_init_main"))
+
 def _is_junk(name:str, value:str) -> bool:
     "Would a variable end a library that reads it?"
+    are_digits = value.isascii() and value.isdigit() and len(value) < 16
     if name == "MPLBACKEND": return not value.startswith("module://") and value.lower() not in _BACKENDS
-    return not (value.isascii() and value.isdigit() and 0 < len(value) < 6 and int(value) > 0)
+    if name in _WORDS: return value not in _WORDS[name]
+    if name == "MATPLOTLIBRC": return os.path.isfile(value) and not _is_text(value)
+    return not are_digits if name in _DIGITS else not (are_digits and 0 < int(value) < 10**5)
+
+def _is_text(path:str) -> bool:
+    "Can a file of settings be read?"
+    try:
+        with open(path, encoding="utf-8") as file: file.read()
+    except (OSError, ValueError): return False
+    return True
 
 def _clean_environment() -> list[str]: # what was taken out
     "Take out of the environment what would end a library."
-    junk = [name for name in (*_NUMBERS, "MPLBACKEND") if name in os.environ and _is_junk(name, os.environ[name])]
+    names = *_NUMBERS, *_DIGITS, *_WORDS, "MPLBACKEND", "MATPLOTLIBRC"
+    junk = [name for name in names if name in os.environ and _is_junk(name, os.environ[name])]
     for name in junk:
         value = os.environ.pop(name)
         with suppress(OSError, ValueError, AttributeError): # a stream that is closed, or not there

@@ -198,6 +198,9 @@ def _set_environment():
     "What a command wants of its libraries, and of the processes that it starts."
     os.environ["MPLBACKEND"] = "agg"
     os.environ["PYTHONSAFEPATH"] = "1"
+    try: Path("matplotlibrc").read_text(encoding="utf-8") if os.path.isfile("matplotlibrc") else ""
+    except ValueError: raise GalaxyError("matplotlibrc in this folder is no text, and Matplotlib reads it. "
+                                         "Remove it, or work in another folder.") from None
 
 # %% ../nbs/09_cli.ipynb #cell-039
 def _option_names(function:Callable) -> set[str]:

@@ -217,7 +217,7 @@ _ROW = Entry(dict, of=dict(
     network=Entry(str), kind=Entry(str), level=Entry(float), images=Entry(int, 1), accuracy=Entry(float, 0, 1),
     interval=Entry(list, 2, 2, of=Entry(float, 0, 1)), unchanged=Entry(float, 0, 1),
     predictions=Entry(list, 1, of=Entry(int, 0))))
-_ATTACK = dict(fooled=Entry(bool), probability=Entry(float, 0, 1), tried=Entry(int, 0))
+_ATTACK = dict(fooled=Entry(bool), probability=Entry(float, 0, 1.001), tried=Entry(int, 0)) # float32 rounds
 
 def _is_result(key:tuple, result:object) -> bool:
     "Is a line of the file what `measure_robustness` notes?"

@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass, fields
 from functools import cached_property, lru_cache
 from io import BytesIO
 from itertools import accumulate
+from numbers import Real
 from pathlib import Path
 
 import numpy as np
@@ -333,7 +334,8 @@ class PreprocessingParameters(StarParameters):
         check_measurement_names(self.measurements, self.asymmetry)
         for field in fields(self):
             value = getattr(self, field.name)
-            if isinstance(field.default, (int, float)) and not 0 <= value < np.inf:
+            is_number = isinstance(value, Real) and 0 <= value < np.inf
+            if isinstance(field.default, (int, float)) and not is_number:
                 raise GalaxyError(f"{field.name} {value} given; expected a number of 0 or more.")
 
 # %% ../../nbs/02f_preprocessing.star_removal.ipynb #cell-079
