@@ -8,6 +8,7 @@ __all__ = ['GALAXY10_CLASSES', 'GalaxyError']
 # %% ../nbs/00_core.ipynb #cell-003
 import ctypes
 import getpass
+import itertools
 import json
 import math
 import os
@@ -134,6 +135,8 @@ def fsync(path:str|Path):
         os.close(handle)
 
 # %% ../nbs/00_core.ipynb #cell-032
+_numbers = itertools.count() # of temporary files: two threads may write one path
+
 @contextmanager
 def atomic_path(
     path:str|Path, # the final name; a missing directory is made
@@ -142,7 +145,7 @@ def atomic_path(
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     # The suffix stays last: several libraries choose the file format by it.
-    temporary = path.with_name(f".{path.stem}.{os.getpid()}.part{path.suffix}")
+    temporary = path.with_name(f".{path.stem}.{os.getpid()}-{next(_numbers)}.part{path.suffix}")
     try:
         yield temporary
         fsync(temporary)

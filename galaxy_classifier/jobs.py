@@ -243,7 +243,7 @@ def unwritable_reason(
     try:
         with tempfile.TemporaryFile(dir=parent): os.path.getsize(parent)
         for part in path.relative_to(parent).parts: # the longest name of a temporary file
-            with suppress(FileNotFoundError): os.lstat(parent/f".{part}.{os.getpid()}.holder")
+            with suppress(FileNotFoundError): os.lstat(parent/f".{part}.{os.getpid()}-99999.part")
     except OSError as error: return f"cannot be made in {parent} ({os.strerror(error.errno)})"
     except ValueError: return "has a character that no path can have"
     return ""
