@@ -83,6 +83,7 @@ class Links:
         self.pages = {re.sub(r"^\d+\w?_", "", name): name for name in shown}  # module → page
         settings = get_config()
         host = re.escape(settings.doc_host + settings.doc_baseurl)
+        self.own = re.compile(rf"\]\(\S+/blob/{settings.branch}/docs/pages/(\w+)\.md(#[^)]*)?\)")
         self.api = re.compile(rf"\[([^\]]+)\]\({host}/([\w.]+)\.html(?:#([\w.]+))?\)")
 
     def __call__(self, text, up=""):
@@ -92,6 +93,7 @@ class Links:
         text = re.sub(r"^### .*__.*$", lambda name: name[0].replace("_", "\\_"), text, flags=re.M)  # no bold letters
         text = re.sub(rf"\[{self.api.pattern}\](?=\()", r"[\1]", text)  # a name within a link that a notebook gives
         text = self.api.sub(lambda found: self.to_name(*found.groups(), up), text)
+        text = self.own.sub(rf"]({up}\1.md\2)", text)  # a page of docs/pages, which a notebook links on GitHub
         text = NAMED.sub(lambda found: self.to_page(found[1], up), text)
         text = re.sub(r"\]\((?!https?:)([\w/.]+)\.html(#[^)]*)?\)", r"](\1.ipynb\2)", text)
         text = re.sub(r"\{target=\"_blank\"[^}]*\}", "{.source}", text)  # nbdev's link to the code

@@ -22,7 +22,7 @@ from torch import nn
 
 from ..core import GalaxyError
 
-# %% ../../nbs/04a_model.groups.ipynb #cell-018
+# %% ../../nbs/04a_model.groups.ipynb #cell-022
 _WIGNER = "lie_learn.representations.SO3.wigner_d" # all that escnn 1.0.11 imports of lie_learn
 
 def _refuse(name:str, *args, **kwargs):
@@ -30,14 +30,14 @@ def _refuse(name:str, *args, **kwargs):
     raise GalaxyError(f"{name} needs the package lie_learn, which cannot be imported here. "
                       "Use a group of the plane, or an environment with NumPy 1 and lie_learn.")
 
-# %% ../../nbs/04a_model.groups.ipynb #cell-019
+# %% ../../nbs/04a_model.groups.ipynb #cell-023
 class _StandIn(ModuleType):
     "Replaces a module of `lie_learn`."
     def __getattr__(self, name:str):
         if name.startswith("__"): raise AttributeError(name)
         return partial(_refuse, name)
 
-# %% ../../nbs/04a_model.groups.ipynb #cell-021
+# %% ../../nbs/04a_model.groups.ipynb #cell-025
 def _can_import(name:str) -> bool:
     "Can a module be imported? A build for NumPy 1 raises more than `ImportError`, and prints a page of advice."
     try:
@@ -45,7 +45,7 @@ def _can_import(name:str) -> bool:
     except Exception: return False
     return True
 
-# %% ../../nbs/04a_model.groups.ipynb #cell-023
+# %% ../../nbs/04a_model.groups.ipynb #cell-027
 @contextmanager
 def _stand_in_for_lie_learn() -> Iterator[None]:
     "Replace `lie_learn` while the block runs, if it cannot be imported."
@@ -59,7 +59,7 @@ def _stand_in_for_lie_learn() -> Iterator[None]:
         del sys.modules[_WIGNER]
         sys.modules.update(before)
 
-# %% ../../nbs/04a_model.groups.ipynb #cell-024
+# %% ../../nbs/04a_model.groups.ipynb #cell-028
 with warnings.catch_warnings(), _stand_in_for_lie_learn():
     # escnn says at import that py3nj is missing; it serves rotations in three dimensions only
     warnings.simplefilter("ignore")
@@ -72,7 +72,7 @@ with warnings.catch_warnings(), _stand_in_for_lie_learn():
         raise ModuleNotFoundError("The networks need the package escnn. Install it with pip install --no-deps escnn.",
                                   name="escnn") from None
 
-# %% ../../nbs/04a_model.groups.ipynb #cell-027
+# %% ../../nbs/04a_model.groups.ipynb #cell-031
 _escnn_lock = RLock() # networks may be built in several threads
 
 @contextmanager
@@ -83,12 +83,12 @@ def escnn_through_scipy() -> Iterator[None]:
         try: yield
         finally: escnn_numerical.randomized_svd = before
 
-# %% ../../nbs/04a_model.groups.ipynb #cell-030
+# %% ../../nbs/04a_model.groups.ipynb #cell-034
 GROUPS:dict[str, Callable] = {"C1": gspaces.trivialOnR2, "D1": gspaces.flip2dOnR2}
 GROUPS |= {f"C{order}": partial(gspaces.rot2dOnR2, order) for order in (2, 4, 8, 16)}
 GROUPS |= {f"D{order}": partial(gspaces.flipRot2dOnR2, order) for order in (2, 4, 8, 16)}
 
-# %% ../../nbs/04a_model.groups.ipynb #cell-031
+# %% ../../nbs/04a_model.groups.ipynb #cell-035
 @lru_cache
 def make_group(
     name:str, # one of `GROUPS`, such as "C4" or "D4"
@@ -97,7 +97,7 @@ def make_group(
     if name not in GROUPS: raise GalaxyError(f"no group {name!r}; expected one of {', '.join(GROUPS)}.")
     with escnn_through_scipy(): return GROUPS[name]()
 
-# %% ../../nbs/04a_model.groups.ipynb #cell-037
+# %% ../../nbs/04a_model.groups.ipynb #cell-039
 def make_fields(
     space:gspaces.GSpace2D, # from `make_group`
     width:int, # n, at least 1
@@ -105,7 +105,7 @@ def make_fields(
     "n *trivial* fields, whose values a rotation keeps, and n *regular* ones, whose |G| channels it permutes."
     return enn.FieldType(space, width*[space.trivial_repr] + width*[space.regular_repr])
 
-# %% ../../nbs/04a_model.groups.ipynb #cell-040
+# %% ../../nbs/04a_model.groups.ipynb #cell-042
 class SteerableConvolution(enn.R2Conv):
     """A steerable convolution without bias, He-initialised (Weiler & Cesa 2019).
     Its expanded kernel, `filter`, exists in evaluation only; it is never saved and never stale."""
@@ -120,7 +120,7 @@ class SteerableConvolution(enn.R2Conv):
             enn.init.generalized_he_init(self.weights.data, self.basisexpansion, cache=True)
         del self.filter # holds zeros until the first evaluation
 
-# %% ../../nbs/04a_model.groups.ipynb #cell-043
+# %% ../../nbs/04a_model.groups.ipynb #cell-045
 @patch
 def keep_filter(self:SteerableConvolution):
     "Expand the kernel and keep it, out of the state."
@@ -135,14 +135,14 @@ def train(self:SteerableConvolution,
     if not mode and self.training: self.keep_filter()
     return nn.Module.train(self, mode)
 
-# %% ../../nbs/04a_model.groups.ipynb #cell-050
+# %% ../../nbs/04a_model.groups.ipynb #cell-052
 @patch
 def _load_from_state_dict(self:SteerableConvolution, state_dict, prefix, *rest):
     state_dict.pop(f"{prefix}filter", None) # escnn's own convolutions save it
     enn.R2Conv._load_from_state_dict(self, state_dict, prefix, *rest)
     if not self.training: self.keep_filter()
 
-# %% ../../nbs/04a_model.groups.ipynb #cell-053
+# %% ../../nbs/04a_model.groups.ipynb #cell-055
 def norm_relu(
     field:enn.FieldType, # type of input and output
     dropout:float|None=None, # share of the fields that is dropped; None: no dropout layer
@@ -151,7 +151,7 @@ def norm_relu(
     layers = [enn.InnerBatchNorm(field), enn.ReLU(field, inplace=True)]
     return layers if dropout is None else [*layers, enn.FieldDropout(field, dropout)]
 
-# %% ../../nbs/04a_model.groups.ipynb #cell-055
+# %% ../../nbs/04a_model.groups.ipynb #cell-057
 class ResidualBlock(enn.EquivariantModule):
     """Norm, ReLU, convolution, norm, ReLU, dropout, convolution; plus the input.
     Where the type of the fields changes, the input goes through a 1 × 1 convolution."""

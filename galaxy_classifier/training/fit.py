@@ -317,7 +317,7 @@ def _save_figures(trainer:Trainer):
         with atomic_path(trainer.folder/f"{name}.png") as path: figure.savefig(path, dpi=120)
         plt.close(figure)
 
-# %% ../../nbs/05h_training.fit.ipynb #cell-055
+# %% ../../nbs/05h_training.fit.ipynb #cell-056
 def _summarise(checkpointer:RunCheckpointer, temperature:float) -> dict:
     "The results of a run, and its origin: commit, hardware, data."
     trainer, best = checkpointer.trainer, checkpointer.trainer.best
@@ -327,7 +327,7 @@ def _summarise(checkpointer:RunCheckpointer, temperature:float) -> dict:
                 hardware=hardware(trainer.fabric.device), data=trainer.store.manifest_hash(),
                 mlflow_run=checkpointer.logger.run_id)
 
-# %% ../../nbs/05h_training.fit.ipynb #cell-058
+# %% ../../nbs/05h_training.fit.ipynb #cell-059
 def _deliver(checkpointer:RunCheckpointer, summary:dict) -> bool: # has MLflow everything?
     "Send metrics, files, model and final status to MLflow."
     trainer, logger = checkpointer.trainer, checkpointer.logger
@@ -342,7 +342,7 @@ def _deliver(checkpointer:RunCheckpointer, summary:dict) -> bool: # has MLflow e
             and logger.call(log_model, trainer.folder/"model.onnx", example)
             and logger.call("set_terminated", "FINISHED"))
 
-# %% ../../nbs/05h_training.fit.ipynb #cell-060
+# %% ../../nbs/05h_training.fit.ipynb #cell-061
 def _conclude(checkpointer:RunCheckpointer) -> dict: # the summary, also in summary.json
     "Export the best network, draw the figures, and send everything to MLflow."
     trainer = checkpointer.trainer
@@ -357,7 +357,7 @@ def _conclude(checkpointer:RunCheckpointer) -> dict: # the summary, also in summ
                         "rerun the same command when MLflow is available."), file=sys.stderr, flush=True)
     return summary
 
-# %% ../../nbs/05h_training.fit.ipynb #cell-062
+# %% ../../nbs/05h_training.fit.ipynb #cell-063
 def _finished_summary(trainer:Trainer, options:RunOptions) -> dict|None:
     "The summary of a finished run of which MLflow has everything; otherwise None."
     path = trainer.folder/"summary.json"
@@ -366,7 +366,7 @@ def _finished_summary(trainer:Trainer, options:RunOptions) -> dict|None:
     unknown = options.tracking == "mlflow" and not summary.get("mlflow_run") # it was trained without MLflow
     return summary if summary.get("delivered") and not unknown else None
 
-# %% ../../nbs/05h_training.fit.ipynb #cell-065
+# %% ../../nbs/05h_training.fit.ipynb #cell-066
 def _restore(trainer:Trainer, held:dict):
     "Restore a run. Raises `GalaxyError` for a damaged state."
     try: trainer.restore(held)
@@ -375,7 +375,7 @@ def _restore(trainer:Trainer, held:dict):
         raise GalaxyError(f"{trainer.folder/'last.pt'} cannot be resumed ({type(error).__name__}: "
                           f"{printable(error, 200)}). Choose another `output`.") from None
 
-# %% ../../nbs/05h_training.fit.ipynb #cell-066
+# %% ../../nbs/05h_training.fit.ipynb #cell-067
 def fit(
     store:Store, # preprocessed and split
     config:TrainingConfig, # settings that determine the result
@@ -412,7 +412,7 @@ def fit(
         summary = _conclude(checkpointer) if fabric.is_global_zero else None
     return fabric.broadcast(summary)
 
-# %% ../../nbs/05h_training.fit.ipynb #cell-074
+# %% ../../nbs/05h_training.fit.ipynb #cell-075
 def run_folder(
     config:TrainingConfig, # all settings
     store:Store, # the data
@@ -422,7 +422,7 @@ def run_folder(
     given = json.dumps([asdict(config), store.manifest_hash(), *([str(start)] if start else [])], sort_keys=True)
     return Path("runs")/f"{config.model}-{hashlib.sha256(given.encode()).hexdigest()[:8]}"
 
-# %% ../../nbs/05h_training.fit.ipynb #cell-076
+# %% ../../nbs/05h_training.fit.ipynb #cell-077
 _DEFAULTS = TrainingConfig()
 
 def galaxy_train(
