@@ -148,6 +148,16 @@ def local_path(self:Tracking,
     return here if tail and here.exists() else path
 
 # %% ../../nbs/05e_training.tracking.ipynb #cell-027
+@contextmanager
+def _no_stray_folders(tracking:Tracking) -> Iterator[None]:
+    "Remove what MLflow makes beside a folder whose name is encoded in an address: it takes that for the name."
+    place = Path(tracking.uri.removeprefix("sqlite:///")).parent
+    made = [each for each in (place, *place.parents) if tracking.folder and not each.exists()]
+    try: yield
+    finally:
+        for each in made:
+            with suppress(OSError): each.rmdir()
+
 def _forget_places():
     "Clear MLflow's cache of artifact paths: a copied store has runs with the same ids in another folder."
     # MLflow has no public function for this (since 2.20); without it, the copy would write into the original.
@@ -161,7 +171,7 @@ def client(self:Tracking) -> Iterator: # an `MlflowClient`
     if self.root and not self.is_settled:
         _settle(self.root)
         self.is_settled = True
-    with _mlflow_settings():
+    with _mlflow_settings(), _no_stray_folders(self):
         if self.root: _forget_places()
         yield _import_client()(self.uri, self.uri)
 
@@ -217,7 +227,8 @@ def prepare(self:Tracking,
             if self.uri.startswith("sqlite:///"):
                 place = unquote(self.uri.removeprefix("sqlite:///").partition("?")[0])
                 check_database(place, {"experiments", "registered_models"}, "MLflow")
-            if self.folder: _make_tables(self)
+            if self.folder:
+                with _no_stray_folders(self): _make_tables(self)
             _make_experiment(self)
     except GalaxyError: raise
     except (*_unreachable(), ValueError, ImportError) as error: # a wrong address; a missing driver
