@@ -214,7 +214,7 @@ def _show_error(error: Exception) -> tuple[dict, int]:
 # %% ../../nbs/07e_inference.app.ipynb #cell-032
 AT_ONCE, WAITING, WAITING_SLOW = 2, 8, 2 # uploads that are processed, and that may wait; of those slow to decode
 
-class _Turns:
+class _Queue:
     "Limits how many uploads are processed, and how many wait."
     def __init__(self,
         waiting:int=WAITING, # at most
@@ -236,7 +236,7 @@ def make_app(
     classifier:Classifier, # of the model
 ) -> Flask:
     "The app: the page, and `/classify`, to which the page sends images."
-    app, turns, slow = Flask("galaxy-app", static_folder=None), _Turns(), _Turns(WAITING_SLOW)
+    app, fast, slow = Flask("galaxy-app", static_folder=None), _Queue(), _Queue(WAITING_SLOW)
     app.config["MAX_CONTENT_LENGTH"] = LIMIT*2**20
     app.before_request(_refuse_others)
     app.after_request(_add_headers)
@@ -255,7 +255,7 @@ def make_app(
             image = None
             if takes_long(file):
                 with slow.take(): image = read_image(file, None)
-            with turns.take(): return _explain(classifier, read_image(file, None) if image is None else image)
+            with fast.take(): return _explain(classifier, read_image(file, None) if image is None else image)
 
     return app
 
