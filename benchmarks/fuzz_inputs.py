@@ -488,7 +488,7 @@ def bomb_onnx(content, choice):
             lambda: b"\x3a\x02" * 500_000,
             lambda: content * 3,
             lambda: onnx.ModelProto(ir_version=8).SerializeToString(),
-            lambda: (model.graph.node.extend(model.graph.node), model.SerializeToString())[1],
+            lambda: (model.graph.node.extend(list(model.graph.node)), model.SerializeToString())[1],
         )
     )()
 

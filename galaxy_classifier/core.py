@@ -72,10 +72,9 @@ def printable(
     most:int=_MOST_TEXT, # characters; the middle of a longer text is left out
 ) -> str: # one line
     "Text for a terminal or a table: control characters become their escapes, such as `\\x1b`."
-    text = str(text)
-    if len(text) > most: text = f"{text[:most//2]} … {text[-most//2:]}"
-    return "".join(each.encode("unicode_escape").decode() if unicodedata.category(each) in _INVISIBLE else each
-                   for each in text)
+    def cut(text: str) -> str: return text if len(text) <= most else f"{text[:most//2]} … {text[-most//2:]}"
+    return cut("".join(each.encode("unicode_escape").decode() if unicodedata.category(each) in _INVISIBLE else each
+                       for each in cut(str(text)))) # escapes are longer
 
 # %% ../nbs/00_core.ipynb #cell-017
 def figure_text(name:object) -> str:

@@ -477,7 +477,7 @@ _NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?|-+")
 def escape_cell(cell:object) -> object:
     "Text that is safe in a spreadsheet and on a terminal; other values unchanged."
     if not isinstance(cell, str): return cell
-    text = printable(cell, len(cell))
+    text = printable(cell, 10*len(cell)) # as long as escapes may be
     is_formula = text.lstrip()[:1] in tuple("=+-@") and not _NUMBER.fullmatch(text.strip())
     return f"'{text}" if is_formula else text
 
@@ -529,7 +529,7 @@ def _text_column(cells:pd.Series, form:str):
 # %% ../../nbs/01j_data.tables.ipynb #cell-074
 def _ascii(text:object) -> str:
     "Text for a FITS header, in ASCII."
-    return printable(text, len(str(text))).encode("ascii", "backslashreplace").decode()
+    return printable(text, 10*len(str(text))).encode("ascii", "backslashreplace").decode()
 
 def _fits_names(names:list[str]) -> list[str]:
     "Names that also differ without case, since FITS ignores case."
