@@ -323,7 +323,8 @@ def read_votes(
     questions = [column.split(",") for column in columns]
     columns, are_counts = sum(questions, []), any(len(options) > 1 for options in questions)
     missing = [column for column in columns if column not in table]
-    if missing: raise GalaxyError(f"{name} has no column {missing[0]!r}; it has {', '.join(map(str, table))}.")
+    held = printable(", ".join(map(str, table)), 200)
+    if missing: raise GalaxyError(f"{name} has no column {missing[0]!r}; it has {held}.")
     read = [to_numbers(table[column]) for column in columns]
     values, wrong = (np.stack(parts, 1) for parts in zip(*read, strict=True))
     wrong = np.argwhere(wrong)

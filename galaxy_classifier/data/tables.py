@@ -305,7 +305,7 @@ def with_known_names(
     known = {*meant.values(), *(lower[column] for column in pair), "ra", "dec"}
     twice = [small for small, count in Counter(lower.values()).items() if count > 1 and small in known]
     twice += list(table.columns[table.columns.duplicated()])
-    if twice: raise GalaxyError(f"{name} has the column {twice[0]} twice, in {list(table)}. Rename one.")
+    if twice: raise GalaxyError(f"{name} has the column {printable(twice[0], 100)} twice, in {printable(list(table), 200)}. Rename one.")
     return table.rename(columns=meant)
 
 # %% ../../nbs/01j_data.tables.ipynb #cell-044

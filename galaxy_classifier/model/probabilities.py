@@ -68,17 +68,18 @@ def _check_classes(name:str, held:pd.Series, classes:list[str]):
     "Raises `GalaxyError` unless each class occurs once, and no other."
     twice, missing = held[held.duplicated()], [label for label in classes if label not in set(held)]
     foreign = [label for label in held if label not in classes]
-    if len(twice): raise GalaxyError(f"prior {name} has the class {twice.iloc[0]} twice. Give each once.")
+    if len(twice):
+        raise GalaxyError(f"prior {name} has the class {printable(twice.iloc[0], 100)} twice. Give each once.")
     if missing: raise GalaxyError(f"prior {name} has no count of {', '.join(missing[:5])}. Give one for each class.")
     if foreign:
-        raise GalaxyError(f"prior {name} has {foreign[0]}, but this model knows {', '.join(classes)}. "
+        raise GalaxyError(f"prior {name} has {printable(foreign[0], 100)}, but this model knows {', '.join(classes)}. "
                           "Give counts of these.")
 
 # %% ../../nbs/04i_model.probabilities.ipynb #cell-022
 def _shares(name:str, table:pd.DataFrame, classes:list[str]) -> np.ndarray: # (C,) the maximum is 1
     "Shares from the counts of a table, in the order of the model's classes. Raises `GalaxyError` for wrong counts."
     if not {"class", "count"} <= set(table):
-        raise GalaxyError(f"prior {name} has the columns {list(table)}. Give class and count.")
+        raise GalaxyError(f"prior {name} has the columns {printable(list(table), 200)}. Give class and count.")
     _check_classes(name, table["class"].astype(str), classes)
     counts = pd.to_numeric(table["count"], errors="coerce").set_axis(table["class"].astype(str))[classes]
     wrong = counts[~(np.isfinite(counts) & (counts >= 0))]
