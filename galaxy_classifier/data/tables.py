@@ -305,7 +305,9 @@ def with_known_names(
     known = {*meant.values(), *(lower[column] for column in pair), "ra", "dec"}
     twice = [small for small, count in Counter(lower.values()).items() if count > 1 and small in known]
     twice += list(table.columns[table.columns.duplicated()])
-    if twice: raise GalaxyError(f"{name} has the column {printable(twice[0], 100)} twice, in {printable(list(table), 200)}. Rename one.")
+    if twice:
+        raise GalaxyError(f"{name} has the column {printable(twice[0], 100)} twice, "
+                          f"in {printable(list(table), 200)}. Rename one.")
     return table.rename(columns=meant)
 
 # %% ../../nbs/01j_data.tables.ipynb #cell-044
