@@ -17,7 +17,7 @@ import numpy as np
 import onnx
 from onnxruntime.quantization import CalibrationDataReader, CalibrationMethod, QuantFormat, QuantType, quantize_static
 
-from ..core import GalaxyError, atomic_path, progress
+from ..core import GalaxyError, atomic_path, printable, progress
 from .classifier import Classifier, load
 from .inputs import open_images
 from ..jobs import check_output_file
@@ -123,7 +123,7 @@ def galaxy_quantize(
     prepared, measurements = _prepare_some(classifier, images, COUNT + OTHERS)
     quantize(classifier.path, prepared[:COUNT], measurements[:COUNT], output)
     if len(prepared) <= COUNT:
-        return print(f"{output}. Give more than {COUNT} images to learn what changes.")
+        return print(printable(f"{output}. Give more than {COUNT} images to learn what changes."))
     found = compare_predictions(classifier, Classifier(output), prepared[COUNT:], measurements[COUNT:])
-    print(f"{output}: {found['changed']} of {found['images']} images change class. Probabilities differ by "
-          f"{found['mean_difference']:.3f} on average, {found['largest_difference']:.2f} at most.")
+    print(printable(f"{output}: {found['changed']} of {found['images']} images change class. Probabilities differ by "
+                    f"{found['mean_difference']:.3f} on average, {found['largest_difference']:.2f} at most."))
