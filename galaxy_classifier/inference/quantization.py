@@ -116,7 +116,7 @@ def galaxy_quantize(
     output:Path=Path("int8.onnx"), # the file to write
     force:bool=False, # replace an output that is there
 ):
-    "Write a model with convolutions of eight bits, which is faster and nearly as good, and say what it changes."
+    "Write a model with convolutions of eight bits, which is faster, and say what it changes."
     if output.is_file() and not force: raise GalaxyError(f"{output} exists already. Give `force` to replace it.")
     check_output_file(output)
     classifier = load(model)
