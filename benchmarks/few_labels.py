@@ -83,7 +83,7 @@ def few_store(store, learn, test, labels, seed, folder):
     """The same store with so many galaxies of each class to learn from; ten others are validated on, and choose
     nothing."""
     path = folder / f"{store.path.name}-{labels}-seed{seed}"
-    if not (path / "train_indices.npy").exists():
+    if not (path / "ready").exists():
         shutil.rmtree(path, ignore_errors=True)
         shutil.copytree(store.path, path, copy_function=os.link)
         order = random_generator(seed, labels).permutation(learn)
@@ -92,6 +92,7 @@ def few_store(store, learn, test, labels, seed, folder):
         part[chosen], part[test] = "train", "test"
         part[np.setdiff1d(np.arange(len(store)), np.concatenate([chosen, test]))[:10]] = "valid"
         save_splits(Store(path), table=pd.DataFrame(dict(part=part)), radius=0.0)
+        (path / "ready").touch()
     return Store(path)
 
 
