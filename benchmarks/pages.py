@@ -44,6 +44,12 @@ DESK, TELEPHONE = (1300, 1000), (390, 844)
 CUT = """return [...document.querySelectorAll('article div.highlight pre')]
     .filter(code => !code.closest('.cell_output') && code.scrollWidth > code.clientWidth + 1)
     .map(code => code.innerText.slice(0, 80))"""
+# Text beyond the right edge of the screen or of its link, in nothing that scrolls.
+CLIPPED = """return [...document.querySelectorAll('article :is(h1, h2, h3, p, li, dt, dd, a, code), .prev-next-area a')]
+    .filter(text => text.getBoundingClientRect().right > innerWidth + 1
+        || text.matches('.prev-next-area a') && text.scrollWidth > text.clientWidth + 1)
+    .filter(text => !text.closest('table, pre, .cell_output, div.math'))
+    .map(text => text.innerText.slice(0, 80))"""
 AXE_PAGES = "index.html", "00_tour.html", "04a_model.groups.html", "api_data.html", "measurements.html"
 SHOWN = (
     "index.html",
@@ -169,6 +175,7 @@ def look(driver, name, pictures):
         if too_wide(driver) > 0:
             wrong.append(f"{where}: {too_wide(driver)} px too wide")
         wrong += [f"{where}: code is cut at the right edge: {code}" for code in driver.execute_script(CUT)]
+        wrong += [f"{where}: text is cut at the right edge: {text}" for text in driver.execute_script(CLIPPED)]
         if pictures and name in SHOWN:
             driver.save_screenshot(str(pictures / f"site-{Path(name).stem}-{width}{'-dark' if dark else ''}.png"))
     if driver.execute_script(

@@ -17,7 +17,7 @@ from pathlib import Path
 import nbformat
 import yaml
 from api import lessons_in, write_api
-from complete import lost_cells
+from complete import EMPTY, lost_cells
 from nbdev.config import get_config
 from nbdev.serve import proc_nbs
 from structure import draw_structure
@@ -32,6 +32,7 @@ TOP = (
 COLAB = "https://colab.research.google.com/github"
 FIRST = "00_tour.ipynb"  # what a page that is no notebook offers to run
 NAMED = re.compile(r"(?<!\[)`(0\d\w?(?:_[\w.]+)?|tutorials/\w+)`(?!\])")  # a notebook in a text, such as `04a`
+BADGE = re.compile(r"^\[!\[Open in Colab\][^\n]*\n*")  # the line below a title has this link
 TEXTS = {"contributing.md": "CONTRIBUTING.md", "changelog.md": "CHANGELOG.md", "api.md": "docs/api.py"}
 
 
@@ -137,7 +138,7 @@ def convert(path, target, links):
         if cell.cell_type == "raw":
             continue
         if cell.cell_type == "markdown":
-            cell.source = links(cell.source, up)
+            cell.source = links(BADGE.sub("", cell.source), up)
             heading = (re.findall(r"^#{2,4} (.+)$", cell.source, re.M) or [heading])[-1]
         else:
             cell = visible(cell, heading)
@@ -146,6 +147,8 @@ def convert(path, target, links):
                 output.data = {"text/markdown": links(output.data["text/markdown"].removeprefix("---\n"), up)}
         if cell.source.strip() or cell.get("outputs"):
             cells.append(cell)
+    if cells[-1].source == EMPTY:
+        cells.pop()
     notebook.cells = cells
     target.parent.mkdir(parents=True, exist_ok=True)
     nbformat.write(notebook, target)

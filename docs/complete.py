@@ -15,6 +15,7 @@ from mdit_py_plugins.front_matter import front_matter_plugin
 
 ROOT = Path(__file__).resolve().parents[1]
 SHOWN = "text", "code_inline"  # tokens whose content a reader sees as it is written
+EMPTY = "## Export"  # its only cell is hidden, so that the heading has nothing below it on the site
 PARSER = MarkdownIt("commonmark").enable("table").use(dollarmath_plugin).use(front_matter_plugin)
 
 
@@ -50,9 +51,10 @@ def lost_in(notebook, page):
     """Number and text of each Markdown cell with a piece that does not follow, on the page, what came before it."""
     text, place = text_of(page), 0
     for number, cell in enumerate(json.loads(notebook.read_text(encoding="utf-8"))["cells"], start=1):
-        if cell["cell_type"] != "markdown":
+        source = "".join(cell["source"])
+        if cell["cell_type"] != "markdown" or source == EMPTY:
             continue
-        for piece in pieces("".join(cell["source"])):
+        for piece in pieces(source):
             found = text.find(letters(piece), place)
             if found < 0:
                 yield number, piece

@@ -42,12 +42,14 @@ html_sidebars = dict.fromkeys(ALONE, [])  # pages without pages below them
 html_use_index = False  # the API page is the index
 
 
-def fill_corners(app, page, template, context, tree):
-    """An empty cell is no heading of a table, as readers of the screen would announce it."""
+def correct(app, page, template, context, tree):
+    """An empty cell is no heading of a table, as readers of the screen would announce it; and a word of code that is
+    longer than the screen of a telephone, such as an address, may be broken."""
     if "body" in context:
-        context["body"] = re.sub(r"<th([^>]*)>(?:\s|<p></p>|&nbsp;)*</th>", r"<td\1></td>", context["body"])
+        body = re.sub(r"<th([^>]*)>(?:\s|<p></p>|&nbsp;)*</th>", r"<td\1></td>", context["body"])
+        context["body"] = re.sub(r'<span class="pre">([^<]{34,})</span>', r'<span class="pre long">\1</span>', body)
 
 
 def setup(app):
     """Called by Sphinx."""
-    app.connect("html-page-context", fill_corners)
+    app.connect("html-page-context", correct)

@@ -80,7 +80,7 @@ def direct(pairs):
 def draw_structure(package, target):
     """Chapters on their floors, and an arrow to each that is imported; what follows from others is left out."""
     pairs, boxes = chapter_imports(), {}
-    figure = Figure(figsize=(9.5, 8.5))
+    figure = Figure(figsize=(9.5, 9), dpi=72) # as SVG, or arrows would end at boxes of another size
     axis = figure.add_axes((0, 0, 1, 1))
     for level, floor in enumerate(FLOORS):
         for chapter, x in floor.items():
