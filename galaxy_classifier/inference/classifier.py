@@ -248,9 +248,10 @@ def image_url(
 # %% ../../nbs/07c_inference.classifier.ipynb #cell-055
 def _bars(probabilities: pd.Series) -> str: # HTML
     "A bar for each class."
-    bar = '<div style="background: #4c78a8; height: .7em; min-width: 1px; width: {:.1f}em"></div>'
-    rows = (f"<tr><td>{html.escape(name)}</td><td>{bar.format(12*value)}</td><td>{value:.1%}</td></tr>"
-            for name, value in probabilities.items())
+    bar = '<div style="background: #4c78a8; font-size: .85em; height: .8em; min-width: 1px; width: {:.1f}em"></div>'
+    row = ('<tr><td style="white-space: nowrap">{}</td><td style="text-align: right; padding: 0 .5em">{:.1%}</td>'
+           f"<td>{bar}</td></tr>")
+    rows = (row.format(html.escape(name), value, 12*value) for name, value in probabilities.items())
     return f'<table style="text-align: left">{"".join(rows)}</table>'
 
 # %% ../../nbs/07c_inference.classifier.ipynb #cell-058
@@ -277,7 +278,7 @@ class Prediction:
     def _repr_html_(self):
         doubts = f" Doubtful: {'; '.join(FLAGS[flag] for flag in self.flags)}." if self.flags else ""
         sides = f'<img src="{image_url(self.image)}" width="160" alt="the image">{_bars(self.probabilities)}'
-        return (f'<div style="display: flex; gap: 1em; align-items: center">{sides}</div>'
+        return (f'<div style="display: flex; flex-wrap: wrap; gap: 1em; align-items: center">{sides}</div>'
                 f"<p>Prior {html.escape(self.prior)}, asymmetry {self.asymmetry:.3f}.{doubts}</p>")
 
 # %% ../../nbs/07c_inference.classifier.ipynb #cell-060

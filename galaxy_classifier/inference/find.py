@@ -214,7 +214,9 @@ def _figure(number: int, row: dict, image: np.ndarray|None) -> str:
 # %% ../../nbs/07f_inference.find.ipynb #cell-037
 _STYLE = """
 :root { color-scheme: light dark; }
-body { font: 16px/1.5 system-ui, sans-serif; max-width: 70rem; margin: 0 auto; padding: 1.5rem 1rem 4rem; }
+body { font: 16px/1.5 system-ui, sans-serif; max-width: 70rem; margin: 0 auto; padding: 1.5rem 1rem 4rem;
+  background: Canvas; color: CanvasText; }
+table { font-size: .85rem; }
 .found { display: grid; grid-template-columns: repeat(auto-fill, minmax(9rem, 1fr)); gap: 1rem; }
 figure { margin: 0; font-size: .8rem; overflow-wrap: anywhere; }
 figure img, .gone { width: 100%; aspect-ratio: 1; border-radius: .4rem; }
@@ -237,7 +239,7 @@ def find_page(
     head = (f'<meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">'
             f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">'
             f"<title>{html.escape(title)}</title><style>{_STYLE}</style>")
-    body = f'<h1>{html.escape(title)}</h1>\n{asked}{said}\n<div class="found">\n{figures}\n</div>'
+    body = f'<main><h1>{html.escape(title)}</h1>\n{asked}{said}\n<div class="found">\n{figures}\n</div></main>'
     return f'<!doctype html>\n<html lang="en"><head>{head}</head>\n<body>{body}</body></html>\n'
 
 # %% ../../nbs/07f_inference.find.ipynb #cell-040

@@ -408,8 +408,8 @@ def _thumbnail(image:np.ndarray, caption:str, side:int=140) -> str:
     packed = BytesIO()
     Image.fromarray(image if image.ndim == 3 else np.uint8(255)*image).resize((side, side)).save(packed, "PNG")
     source = f"data:image/png;base64,{b64encode(packed.getvalue()).decode()}"
-    return (f'<figure style="margin: 0"><img src="{source}" width="{side}" height="{side}" alt="{caption}">'
-            f"<figcaption>{caption}</figcaption></figure>")
+    drawn = f'<img src="{source}" width="{side}" height="{side}" alt="{caption}">'
+    return f'<figure style="margin: 0; width: {side}px">{drawn}<figcaption>{caption}</figcaption></figure>'
 
 # %% ../../nbs/02f_preprocessing.star_removal.ipynb #cell-093
 @patch
@@ -418,7 +418,7 @@ def _repr_html_(self:Preprocessed) -> str:
     images = (_thumbnail(self.original, f"before: asymmetry {self.asymmetry_before:.3f}"),
               _thumbnail(self.mask, f"{len(self.stars)} stars, {self.mask.mean():.1%} of the image"),
               _thumbnail(self.image, f"after: asymmetry {self.measurements[0]:.3f}"))
-    return f'<div style="display: flex; gap: 1em">{"".join(images)}</div>'
+    return f'<div style="display: flex; flex-wrap: wrap; gap: 1em">{"".join(images)}</div>'
 
 # %% ../../nbs/02f_preprocessing.star_removal.ipynb #cell-098
 class RowWriter:
