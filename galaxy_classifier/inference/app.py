@@ -99,7 +99,9 @@ def _explain(classifier: Classifier, image: np.ndarray) -> dict:
 # %% ../../nbs/07e_inference.app.ipynb #cell-023
 _STYLE = """
 :root { color-scheme: light dark; --soft: #8882; --accent: #4c78a8; }
-body { font: 16px/1.5 system-ui, sans-serif; max-width: 46rem; margin: 0 auto; padding: 1.5rem 1rem 4rem; }
+body { font: 16px/1.5 system-ui, sans-serif; max-width: 46rem; margin: 0 auto; padding: 1.5rem 1rem 4rem;
+  background: Canvas; color: CanvasText; }
+h1 { line-height: 1.15; }
 #drop { display: block; border: .15rem dashed #8888; border-radius: .8rem; padding: 2.2rem 1rem; text-align: center;
   cursor: pointer; }
 #drop.over, #drop:focus-within { border-color: var(--accent); background: var(--soft); }
@@ -112,14 +114,14 @@ img { width: 100%; border-radius: .5rem; image-rendering: auto; }
 figcaption { font-size: .9rem; opacity: .8; }
 .bar { display: grid; grid-template-columns: 13.5rem 1fr 4.2rem; gap: .6rem; align-items: center; margin: .25rem 0; }
 .bar i { display: block; height: .8rem; border-radius: .4rem; background: var(--accent); min-width: 2px; }
-.bar b { font-weight: normal; text-align: right; font-variant-numeric: tabular-nums; }
+.bar b { font-weight: normal; white-space: nowrap; text-align: right; font-variant-numeric: tabular-nums; }
 .bar:first-child span, .bar:first-child b { font-weight: bold; }
-@media (max-width: 30rem) { .bar { grid-template-columns: 9.5rem 1fr 3rem; font-size: .9rem; } }
+@media (max-width: 30rem) { .bar { grid-template-columns: 11rem 1fr 3.6rem; font-size: .9rem; } }
 """
 
 # %% ../../nbs/07e_inference.app.ipynb #cell-024
 _BODY = """
-<h1>What galaxy is this?</h1>
+<main><h1>What galaxy is this?</h1>
 <label id="drop"><input type="file" id="file" accept="ACCEPTED">Drop an image here, or click to choose one<br>
 <small>JPEG, PNG, TIFF or FITS up to LIMIT MB, the galaxy in the middle. It stays on this machine.</small></label>
 <p id="message" role="status"></p>
@@ -129,7 +131,7 @@ _BODY = """
 <figcaption>without stars, as the network gets it</figcaption></figure>
 <figure><img id="importance" alt="what the prediction depends on">
 <figcaption>bright: cover this, and the class becomes less probable</figcaption></figure>
-</div></div>
+</div></div></main>
 """
 
 # %% ../../nbs/07e_inference.app.ipynb #cell-025
