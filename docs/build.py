@@ -210,9 +210,8 @@ def collect():
     shutil.rmtree(ROOT / "_docs", ignore_errors=True)
     shutil.rmtree(ROOT / "_proc", ignore_errors=True)
     SOURCE.mkdir(parents=True)
-    proc_nbs(n_workers=1)
+    proc_nbs(n_workers=1, skip_folder_re="^[_.]|^tests$")  # tests prove, and have nothing to show
     names = [path.relative_to(ROOT / "_proc") for path in sorted((ROOT / "_proc").rglob("*.ipynb"))]
-    names = [name for name in names if name.parts[0] != "tests"]  # they prove, and have nothing to show
     links = Links({name.stem: names_shown(ROOT / "_proc" / name) for name in names})
     titles = {name.with_suffix("").as_posix(): convert(ROOT / "_proc" / name, SOURCE / name, links) for name in names}
     home = nbformat.read(SOURCE / "index.ipynb", as_version=4)
