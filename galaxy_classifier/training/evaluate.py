@@ -87,6 +87,7 @@ def _draw_panel(axis:plt.Axes, history:pd.DataFrame, names:tuple[str, ...]):
         label, marker = _LABELS.get(name, name.split("_")[0]), "" if len(history) > 1 else "."
         axis.plot(history["epoch"] + 1, history[name], label=label, marker=marker, color=None if several else "gray")
     axis.set(xlabel="epoch", title=names[0].removeprefix("train_").replace("_", " "))
+    axis.xaxis.get_major_locator().set_params(integer=True)
     if several: axis.legend()
     if names[0] in ("learning_rate", "gradient_norm"): axis.set_yscale("log")
 
@@ -98,8 +99,10 @@ def plot_history(
     panels = [[name for name in names if name in history] for names in _PANELS]
     panels = [names for names in panels if names]
     if not panels: raise GalaxyError(f"the history has only the columns {', '.join(map(str, history))}.")
-    figure, axes = plt.subplots(1, len(panels), figsize=(3.4*len(panels), 3), layout="constrained", squeeze=False)
-    for axis, names in zip(axes[0], panels, strict=True): _draw_panel(axis, history, names)
+    rows = -(-len(panels)//2)
+    figure, axes = plt.subplots(rows, 2, figsize=(7.6, 2.7*rows), layout="constrained", squeeze=False)
+    for axis, names in zip(axes.flat, panels, strict=False): _draw_panel(axis, history, names)
+    for axis in axes.flat[len(panels):]: axis.remove()
     return figure
 
 # %% ../../nbs/05g_training.evaluate.ipynb #cell-024
