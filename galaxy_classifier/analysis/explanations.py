@@ -199,7 +199,7 @@ def _draw_example(axes:tuple[plt.Axes, plt.Axes], image:torch.Tensor, heat:np.nd
     "An (H,H,3) image above, the same with its Grad-CAM (size,size) below."
     above, below = axes
     above.imshow(image)
-    above.set_title("\n".join(map(figure_text, title.split("\n"))), fontsize=7)
+    above.set_title("\n".join(map(figure_text, title.split("\n"))), fontsize=8.5)
     below.imshow(image.float().mean(-1), cmap="gray", extent=(0, 1, 0, 1))
     below.imshow(heat, cmap="inferno", alpha=.55, vmin=0, vmax=1, extent=(0, 1, 0, 1))
 
@@ -217,7 +217,7 @@ def plot_examples(
     predicted, blocks = probabilities.argmax(1), -(-len(rows)//columns)
     heat = grad_cam(network, prepare_images(images, network.config["size"]),
                     torch.from_numpy(store.measurements[rows]), torch.from_numpy(predicted))
-    figure, axes = plt.subplots(2*blocks, columns, figsize=(2.1*columns, 4.7*blocks), layout="constrained",
+    figure, axes = plt.subplots(2*blocks, columns, figsize=(2.1*columns, 4.4*blocks), layout="constrained",
                                 squeeze=False)
     for axis in axes.flat: axis.axis("off")
     for number, label in enumerate(store.labels[rows]):

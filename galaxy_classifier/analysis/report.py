@@ -147,13 +147,15 @@ def _draw_webp(figure:plt.Figure) -> str:
 # %% ../../nbs/06d_analysis.report.ipynb #cell-026
 _SECTION = """<h2>{{ section.heading }}</h2>
 {% if section.text %}<p>{{ section.text }}</p>{% endif %}
-{% if section.table is not none %}<div class="scroll">
+{% if section.table is not none %}<div class="scroll" tabindex="0">
 <table class="{{ "text" if section.table.columns|length == 2 }}">
-<tr>{% for name in section.table.columns %}<th>{{ name }}</th>{% endfor %}</tr>
+{% if section.table.columns|join|trim %}
+<tr>{% for name in section.table.columns %}<th>{{ name }}</th>{% endfor %}</tr>{% endif %}
 {% for row in section.table.itertuples(index=False) %}<tr>{% for value in row %}<td>{{ value }}</td>{% endfor %}</tr>
 {% endfor %}</table></div>{% endif %}
 {% if section.figure is not none %}
-<figure><img alt="{{ section.heading }}" src="data:image/webp;base64,{{ draw(section.figure) }}"></figure>{% endif %}
+<figure tabindex="0">
+<img alt="{{ section.heading }}" src="data:image/webp;base64,{{ draw(section.figure) }}"></figure>{% endif %}
 {% if section.html %}<div class="screen">{{ section.html|safe }}</div>{% endif %}
 """
 
@@ -178,31 +180,36 @@ class ReportSection:
 # %% ../../nbs/06d_analysis.report.ipynb #cell-031
 _STYLE = """
 :root { color-scheme: light dark; --line: #8884; --soft: #8881; }
-body { font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 0 auto; padding: 1.5rem 1rem 4rem; }
+body { font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 0 auto; padding: 1.5rem 1rem 4rem;
+  background: Canvas; color: CanvasText; }
 h1 { line-height: 1.15; margin-bottom: .2rem; overflow-wrap: anywhere; } h2 { margin-top: 2.5rem; }
-.figures { display: flex; flex-wrap: wrap; gap: .8rem; margin: 1.5rem 0; }
-.figures div { flex: 1 1 9rem; background: var(--soft); border-radius: .5rem; padding: .7rem 1rem; }
+.figures { display: grid; grid-template-columns: repeat(auto-fit, minmax(16rem, 1fr)); gap: .8rem; margin: 1.5rem 0; }
+.figures div { background: var(--soft); border-radius: .5rem; padding: .7rem 1rem; }
 .figures b { display: block; font-size: 1.9rem; line-height: 1.2; }
 .warning { border-left: .3rem solid #d80; background: var(--soft); padding: .6rem 1rem; }
 .scroll { overflow-x: auto; }
 table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; }
 td, th { padding: .3rem .6rem; border-bottom: 1px solid var(--line); text-align: right; vertical-align: top; }
 td:first-child, th:first-child, .text td { text-align: left; }
-@media (max-width: 30rem) { td, th { padding: .3rem .2rem; font-size: .9rem; } }
 .text td:last-child { overflow-wrap: anywhere; }
-img { max-width: 100%; background: white; border-radius: .4rem; } figure { margin: 1rem 0; }
+img { max-width: 100%; background: white; border-radius: .4rem; } figure { margin: 1rem 0; overflow-x: auto; }
+.screen .legendtext { fill: currentColor !important; }
+@media (max-width: 30rem) {
+  td, th { padding: .3rem .2rem; font-size: .85rem; } img { max-width: 40rem; }
+  .figures { grid-template-columns: 1fr 1fr; } .figures b { font-size: 1.5rem; }
+}
 @media print { h2 { break-after: avoid; } figure, tr { break-inside: avoid; } .screen { display: none; } }
 """
 
 _PAGE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
 <link rel="icon" href="data:,"><meta name="generator" content="galaxy_classifier">
-<title>{{ title }}</title><style>{{ style|safe }}</style></head><body>
+<title>{{ title }}</title><style>{{ style|safe }}</style></head><body><main>
 <h1>{{ title }}</h1>
 <p>{{ lead }}</p>
 {% for warning in warnings %}<p class="warning">{{ warning }}</p>{% endfor %}
 <div class="figures">{% for score, text in headline %}<div><b>{{ score }}</b>{{ text }}</div>{% endfor %}</div>
-{% for section in sections %}{{ section|safe }}{% endfor %}</body></html>
+{% for section in sections %}{{ section|safe }}{% endfor %}</main></body></html>
 """
 
 # %% ../../nbs/06d_analysis.report.ipynb #cell-032
@@ -300,7 +307,7 @@ def _headline(tested:_TestedRun) -> list[tuple[str, str]]:
     scores, large = tested.scores, []
     for key, text in names.items():
         low, high = scores[f"{key}_interval"]
-        large.append((_percent(scores[key]), f"{text} ({100*low:.0f} to {100*high:.0f})"))
+        large.append((_percent(scores[key]), f"{text} ({100*low:.0f}\xa0to\xa0{100*high:.0f})"))
     return [*large, (f"{tested.calibration['ece_after']:.3f}", "expected calibration error"),
             (_percent(scores["chance"]), "accuracy of always predicting the most common class")]
 
@@ -311,7 +318,7 @@ def _class_section(scores:dict) -> ReportSection:
     for row in scores["per_class"]:
         low, high = row["f1_interval"]
         rows.append((row["class"], f"{row['precision']:.2f}", f"{row['recall']:.2f}",
-                     f"{row['f1']:.2f} ({low:.2f} to {high:.2f})", row["images"]))
+                     f"{row['f1']:.2f} ({low:.2f}\xa0to\xa0{high:.2f})", row["images"]))
     text = ("Recall is the share of a class that was predicted correctly. Precision is the share of predictions of a "
             "class that are correct. F1 is their harmonic mean, with its 95 % interval.")
     return ReportSection("Classes", text, pd.DataFrame(rows, columns=["Class", "Precision", "Recall", "F1", "Images"]))
@@ -326,7 +333,7 @@ def _confusion_sections(scores:dict, classes:list[str]) -> list[ReportSection]:
         ReportSection("Confusion, shares", "The same in per cent of each row.",
                       figure=plot_confusion(confusion, classes, shares=True))]
     if not len(pairs): return sections
-    table = pd.DataFrame({"First class": pairs["first"], "Second class": pairs["second"], "Images": pairs["mixed_up"],
+    table = pd.DataFrame({"Classes": pairs["first"] + " and " + pairs["second"], "Images": pairs["mixed_up"],
                           "Share of both": pairs["share"].map(_percent)})
     return [*sections, ReportSection("Most confused pairs", "Confused in either direction.", table)]
 
