@@ -80,7 +80,7 @@ def direct(pairs):
 def draw_structure(package, target):
     """Chapters on their floors, and an arrow to each that is imported; what follows from others is left out."""
     pairs, boxes = chapter_imports(), {}
-    figure = Figure(figsize=(9.5, 9), dpi=72) # as SVG, or arrows would end at boxes of another size
+    figure = Figure(figsize=(9.5, 10), dpi=72) # as SVG, or arrows would end at boxes of another size
     axis = figure.add_axes((0, 0, 1, 1))
     for level, floor in enumerate(FLOORS):
         for chapter, x in floor.items():
@@ -91,7 +91,7 @@ def draw_structure(package, target):
                 bbox=dict(boxstyle="round,pad=.6", facecolor="white", edgecolor=BLUE))
     axis.set(xlim=(-5.2, 5.2), ylim=(-.7, 1.4*len(FLOORS) - .7))
     axis.axis("off")
-    figure.canvas.draw() # the boxes get their sizes
+    figure.draw_without_rendering() # the boxes get their sizes; the canvas of a bare figure draws nothing
     for upper, lower in direct(pairs):
         colour = RED if (upper, lower) in upward(pairs) else BLUE
         axis.annotate("", boxes[lower].get_position(), boxes[upper].get_position(), zorder=1, arrowprops=dict(
