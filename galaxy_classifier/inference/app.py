@@ -6,7 +6,10 @@
 __all__ = ['make_app', 'galaxy_app']
 
 # %% ../../nbs/07e_inference.app.ipynb #cell-003
+import base64
+import hashlib
 import json
+import re
 import tempfile
 import time
 from collections.abc import Iterator
@@ -17,6 +20,7 @@ from threading import BoundedSemaphore
 import numpy as np
 from flask import Flask, Response, request
 from waitress.channel import HTTPChannel
+from waitress.parser import HTTPRequestParser, ParsingError
 from waitress.server import TcpWSGIServer
 from waitress.task import ErrorTask
 from werkzeug.exceptions import HTTPException, ServiceUnavailable
@@ -183,7 +187,12 @@ def _page() -> str:
     return page.replace("ACCEPTED", ",".join(accepted)).replace("LIMIT", str(LIMIT))
 
 # %% ../../nbs/07e_inference.app.ipynb #cell-029
-_POLICY = ("default-src 'none'; connect-src 'self'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; "
+def _hash_of(kind: str) -> str: # as a policy names it
+    "The hash of the page's own `script` or `style`, so that no other is allowed."
+    content, = re.findall(f"<{kind}>(.*?)</{kind}>", _page(), re.S)
+    return f"'sha256-{base64.b64encode(hashlib.sha256(content.encode()).digest()).decode()}'"
+
+_POLICY = (f"default-src 'none'; connect-src 'self'; style-src {_hash_of('style')}; script-src {_hash_of('script')}; "
            "img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'")
 _HEADERS = {"Content-Security-Policy": _POLICY, "X-Content-Type-Options": "nosniff", "X-Frame-Options": "DENY",
             "Referrer-Policy": "no-referrer", "Cache-Control": "no-store", "Cross-Origin-Opener-Policy": "same-origin",
@@ -197,8 +206,8 @@ def _add_headers(reply:Response) -> Response:
 # %% ../../nbs/07e_inference.app.ipynb #cell-030
 def _refuse_others() -> tuple[dict, int]|None:
     "An error for a request that does not name this machine, or that another page sends."
-    host = request.host
-    if host.rsplit(":", 1)[0] not in ("127.0.0.1", "localhost"):
+    host = request.headers.get("Host", "")
+    if not re.fullmatch(r"(127\.0\.0\.1|localhost)(:[0-9]{1,5})?", host):
         return dict(error=f"{printable(host, 100)} is not this machine."), 403
     if request.method in ("GET", "HEAD"): return None
     origin, site = request.headers.get("Origin"), request.headers.get("Sec-Fetch-Site", "none")
@@ -210,6 +219,8 @@ def _refuse_others() -> tuple[dict, int]|None:
 def _show_error(error: Exception) -> tuple[dict, int]:
     "What is wrong, as JSON."
     if isinstance(error, GalaxyError): return dict(error=str(error)), 400
+    if isinstance(error, MemoryError): return dict(error="there is too little memory for this image."), 507
+    if isinstance(error, OSError): return dict(error=f"the system says: {error.strerror or error}."), 507
     if error.code == 413: return dict(error=f"the request is too large. Send one file of at most {LIMIT} MB."), 413
     return dict(error=error.description), error.code
 
@@ -242,7 +253,7 @@ def make_app(
     app.config["MAX_CONTENT_LENGTH"] = LIMIT*2**20
     app.before_request(_refuse_others)
     app.after_request(_add_headers)
-    for kind in (GalaxyError, HTTPException): app.register_error_handler(kind, _show_error)
+    for kind in (GalaxyError, MemoryError, OSError, HTTPException): app.register_error_handler(kind, _show_error)
 
     @app.get("/")
     def page(): return _page()
@@ -270,9 +281,15 @@ class _ErrorTask(ErrorTask):
         self.response_headers += list(_HEADERS.items())
         return super().build_response_header()
 
+class _Parser(HTTPRequestParser):
+    "Refuses a request with two lengths, which a proxy in between may cut in another way."
+    def parse_header(self, header_plus):
+        super().parse_header(header_plus)
+        if self.chunked and "CONTENT_LENGTH" in self.headers: raise ParsingError("Two lengths are given")
+
 class _Channel(HTTPChannel):
     "A connection that notes when its request began; `request` is the unfinished one, since waitress 1.0."
-    error_task_class = _ErrorTask
+    error_task_class, parser_class = _ErrorTask, _Parser
     begun = 0
 
     def received(self, data):
@@ -321,9 +338,9 @@ def galaxy_app(
     if not 0 < port < 65536: raise GalaxyError(f"port {port} given. Give 1 to 65535.")
     classifier = load(model)
     app = make_app(classifier)
-    print(printable(f"model: {classifier.origin}"))
-    print(f"Open http://127.0.0.1:{port} (Ctrl-C ends it)", flush=True)
     try: server = make_server(app, port)
     except OSError as error:
         raise GalaxyError(f"port {port} cannot be used ({error.strerror}). Give another `port`.") from None
+    print(printable(f"model: {classifier.origin}"))
+    print(f"Open http://127.0.0.1:{port} (Ctrl-C ends it)", flush=True)
     server.run()
