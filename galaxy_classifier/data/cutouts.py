@@ -78,12 +78,20 @@ def _open_session(service:CutoutService) -> requests.Session:
 
 # %% ../../nbs/01g_data.cutouts.ipynb #cell-021
 _MOST_BYTES = 2**24
+_REFUSALS = 401, 403, 407, 451 # the status of a server that refuses, whatever the position
+
+class _Refused(GalaxyError):
+    "The server refuses, whatever the position."
+
+class _Unreachable(GalaxyError):
+    "No server is there, whatever the position."
 
 def _get(session:requests.Session, url:str, timeout:float) -> tuple[bytes, str]: # content, its type
     "The content of a URL. Raises `GalaxyError` if it cannot be fetched."
-    content = bytearray()
+    content = None
     try:
         with session.get(url, timeout=timeout, stream=True) as response:
+            content = bytearray()
             response.raise_for_status()
             for piece in pieces(response, timeout):
                 content += piece
@@ -91,7 +99,11 @@ def _get(session:requests.Session, url:str, timeout:float) -> tuple[bytes, str]:
             return bytes(content), response.headers.get("Content-Type", "an unknown type")
     except GalaxyError: raise
     except (requests.RequestException, HTTPError, OSError, ValueError) as error: # also certificates that are not there
-        raise GalaxyError(f"{url} cannot be fetched ({error}).") from None
+        status = getattr(getattr(error, "response", None), "status_code", 0)
+        is_unreachable = content is None and isinstance(error, requests.ConnectionError)
+        is_refused = status in _REFUSALS or isinstance(error, requests.exceptions.SSLError) # a wrong certificate
+        kind = _Refused if is_refused else _Unreachable if is_unreachable else GalaxyError
+        raise kind(f"{url} cannot be fetched ({printable(error, 400)}).") from None
 
 # %% ../../nbs/01g_data.cutouts.ipynb #cell-024
 def _check_cutout(image:np.ndarray, size:int, url:str):
@@ -135,12 +147,15 @@ def _read_positions(positions:str|Path|pd.DataFrame) -> pd.DataFrame: # with ra 
 
 # %% ../../nbs/01g_data.cutouts.ipynb #cell-032
 _MANY_FAILURES = 5 # in a row; then the cause is not the positions
+_WHATEVER_THE_POSITION = ServerBusy, _Unwritable, _Refused, _Unreachable
 
 def _stopped(error:GalaxyError, files:list[Path], skip_bad:bool) -> GalaxyError:
     "The error that ends a fetch: the cause, how many files are kept, and what to do."
     kept = sum(map(os.path.isfile, files))
     hint = "" if skip_bad else ", or give `skip_bad=True` to leave out such positions"
-    advice = "" if isinstance(error, (ServerBusy, _Unwritable)) else f"; run the same command again{hint}"
+    if isinstance(error, _Unreachable): hint = " when the server can be reached"
+    is_lasting = isinstance(error, (ServerBusy, _Unwritable, _Refused))
+    advice = "" if is_lasting else f"; run the same command again{hint}"
     return GalaxyError(f"{error} {kept} of {len(files)} cutouts are kept in {files[0].parent}{advice}.")
 
 # %% ../../nbs/01g_data.cutouts.ipynb #cell-034
@@ -175,7 +190,7 @@ def fetch_cutouts(
                 failures_in_a_row = 0
             except GalaxyError as error:
                 failures_in_a_row += 1
-                is_over = isinstance(error, (ServerBusy, _Unwritable)) or failures_in_a_row >= _MANY_FAILURES
+                is_over = isinstance(error, _WHATEVER_THE_POSITION) or failures_in_a_row >= _MANY_FAILURES
                 if is_over or not skip_bad: raise _stopped(error, files, skip_bad) from None
                 bad.append(place)
                 print(printable(f"left out: {error}"))

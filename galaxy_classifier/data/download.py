@@ -95,6 +95,8 @@ def _check_status(response:requests.Response, part:Path):
         raise GalaxyError(f"{response.url} responds {status} {response.reason}. "
                           "Check the address, or download the file yourself and give it as `file`.")
     response.raise_for_status()
+    if response.headers.get("Content-Type", "").lower().startswith("text/html"): # the login page of a network
+        raise GalaxyError(f"{response.url} responds with a web page instead of the file. Open it in a browser.")
 
 # %% ../../nbs/01f_data.download.ipynb #cell-028
 def _first_byte(response:requests.Response, have:int) -> int:
