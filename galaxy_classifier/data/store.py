@@ -36,6 +36,7 @@ from galaxy_classifier.core import (
     check_path,
     load_json,
     lock_path,
+    path_kind,
     preallocate,
     printable,
     reading_error,
@@ -51,7 +52,7 @@ from ..jobs import Ledger, check_output_folder, content_sample, hold_file, is_mo
 def open_array(path:str|Path) -> np.memmap: # read-only
     "Map a `.npy` file without unpickling. Raises `GalaxyError` if it is missing, truncated or not an array."
     path = check_path(path)
-    if not path.is_file(): raise GalaxyError(f"{path} does not exist; expected a .npy array.")
+    if not path.is_file(): raise GalaxyError(f"{path} {path_kind(path)}; expected a .npy array.")
     try:
         return np.load(path, mmap_mode="r", allow_pickle=False)
     except Exception as error: # a header can hold anything: ValueError, OverflowError, MemoryError …
@@ -289,6 +290,8 @@ def held(self:Store,
         if not alone: self._check_cleaned()
         before = self.manifest
         yield
+        if not (self.path/"manifest.json").is_file():
+            raise GalaxyError(f"{self.path} was moved or removed while it was {'written' if alone else 'read'}.")
         if not alone and load_json(self.path/"manifest.json") != before:
             raise GalaxyError(f"{self.path} was changed while it was read. Run the same command again.")
 

@@ -9,6 +9,7 @@ __all__ = ['predict_catalogue', 'predict', 'galaxy_predict']
 import hashlib
 import json
 import os
+import platform
 import re
 import shutil
 import sys
@@ -159,8 +160,8 @@ def predict_rows(
 ) -> tuple[int, int]: # the same rows
     "Classify some rows of a list, and write the piece."
     if not folder.is_dir():
-        raise GalaxyError(f"{folder} cannot be seen from here. All workers of a cluster must share "
-                          "the file system of the images, the model and the output.")
+        raise GalaxyError(f"{folder} is not there: it was removed, or {platform.node()} does not share the file "
+                          "system of the images, the model and the output.")
     listed = ImageList(folder)
     inputs, images = _inputs_state(listed, start, stop), listed.read(start, stop)
     if place and _named_by_path(listed): images = ((place.name_of(file), image) for file, image in images)
@@ -500,6 +501,7 @@ def predict_catalogue(
     if embeddings: classifier.check_embeds()
     if embeddings and not force: _check_embeddings(output)
     with lock_path(output), _hold_images(images):
+        _check_output(output, workers, force) # another process may have made it meanwhile
         service = service or CutoutService()
         job = PredictionJob(output, classifier, images, service, skip_bad, embeddings, limit, prior, **options)
         job.run(workers, scheduler)

@@ -17,7 +17,17 @@ import pandas as pd
 from PIL import Image
 from scipy.spatial import KDTree
 
-from ..core import Entry, GalaxyError, atomic_path, check_path, load_json, printable
+from galaxy_classifier.core import (
+    Entry,
+    GalaxyError,
+    atomic_path,
+    check_path,
+    load_json,
+    lock_path,
+    path_kind,
+    printable,
+    reading_error,
+)
 from ..data.images import IMAGE_SUFFIXES, read_image, resize_image
 from ..data.store import open_array
 from ..data.tables import read_table, text_columns, to_numbers, with_known_names, write_csv
@@ -31,7 +41,7 @@ _NEEDED = ["id", "class", "probability", "novelty", "flags"]
 
 def _load(path: Path) -> pd.DataFrame:
     "Any table, without embeddings. Raises `GalaxyError` for another file."
-    if not check_path(path).is_file(): raise GalaxyError(f"{path} does not exist. Give a table of galaxy-predict.")
+    if not check_path(path).is_file(): raise GalaxyError(f"{path} {path_kind(path)}. Give a table of galaxy-predict.")
     table = read_table(path, leave_out="embedding").reset_index(drop=True)
     return table.fillna("") if table.attrs.get("is_text") else table # a class may be called NA
 
@@ -56,6 +66,7 @@ def _parquet_embeddings(path: Path) -> tuple[np.ndarray, str|None]:
         length, = pc.list_value_length(column).unique().to_pylist()
         numbers = column.combine_chunks().flatten().to_numpy(zero_copy_only=False)
         attributes = (schema.pandas_metadata or {}).get("attributes")
+    except (OSError, MemoryError) as error: raise reading_error(path, error, "a table") from None
     except Exception: length = None # no such column, several lengths, no lists
     if not length: raise _without_embeddings(path)
     if numbers.dtype.kind not in "iuf": raise GalaxyError(f"{path}: its embeddings are no numbers. Classify again.")
@@ -270,11 +281,13 @@ def _result_notes(found: pd.DataFrame, images: list[np.ndarray|None]) -> list[st
     if gone: notes.append(f"{gone} of {len(images)} images cannot be shown. Give what was classified as images.")
     return notes
 
-def _write_result(output: Path, page: str, found: pd.DataFrame) -> None:
-    "Write the page, and the table beside it."
-    with atomic_path(output.with_suffix(".csv")) as temporary:
-        write_csv(temporary, found, float_format="%.6f")
-    with atomic_path(output) as temporary: temporary.write_text(page, encoding="utf-8", errors="replace")
+def _write_result(output: Path, page: str, found: pd.DataFrame, force: bool) -> None:
+    "Write the page, and the table beside it. Raises `GalaxyError` if another process has written them meanwhile."
+    with lock_path(output):
+        if output.is_file() and not force: raise GalaxyError(f"{output} was made meanwhile. Give another `output`.")
+        with atomic_path(output.with_suffix(".csv")) as temporary:
+            write_csv(temporary, found, float_format="%.6f")
+        with atomic_path(output) as temporary: temporary.write_text(page, encoding="utf-8", errors="replace")
 
 # %% ../../nbs/07f_inference.find.ipynb #cell-043
 def galaxy_find(
@@ -300,7 +313,7 @@ def galaxy_find(
         found = find_similar(catalogue, image, classifier, count)
     shown = thumbnails(catalogue, found, images)
     notes += _result_notes(found, shown)
-    _write_result(output, find_page(title, found, shown, notes, query), found)
+    _write_result(output, find_page(title, found, shown, notes, query), found, force)
     if query: print(printable(f"{like}: {query}"))
     columns = [name for name in ("distance", "novelty", "class", "probability", "flags", "id") if name in found]
     said = found[columns].assign(**{name: found[name].map(printable) for name in text_columns(found[columns])})

@@ -17,7 +17,7 @@ import numpy as np
 import onnx
 from onnxruntime.quantization import CalibrationDataReader, CalibrationMethod, QuantFormat, QuantType, quantize_static
 
-from ..core import GalaxyError, atomic_path, printable, progress
+from ..core import GalaxyError, atomic_path, lock_path, printable, progress
 from .classifier import Classifier, load
 from .inputs import open_images
 from ..jobs import check_output_file
@@ -59,6 +59,13 @@ def _silence() -> Iterator[None]:
         logger.removeHandler(handler)
 
 # %% ../../nbs/07g_inference.quantization.ipynb #cell-017
+def _check_output(output: Path, model: Path, force: bool) -> None:
+    "Raises `GalaxyError` for an output that is there, or is the model itself."
+    if not output.is_file(): return
+    if output.samefile(model): raise GalaxyError(f"{output} is the model itself. Give another `output`.")
+    if not force: raise GalaxyError(f"{output} exists already. Give `force` to replace it.")
+
+# %% ../../nbs/07g_inference.quantization.ipynb #cell-020
 def quantize(
     model:str|Path, # model.onnx, the directory of a run, or models:/NAME@ALIAS
     images:np.ndarray, # (N,image_size,image_size,3) uint8, from `Classifier.prepare`, like those to be classified
@@ -66,7 +73,9 @@ def quantize(
     output:str|Path, # the file to write
 ) -> Path: # the file
     "Write a model with convolutions of eight bits. Raises `GalaxyError` for one that has them already."
-    source, notes = read_onnx(Classifier(model).path)
+    path = Classifier(model).path
+    _check_output(Path(output), path, force=True)
+    source, notes = read_onnx(path)
     convolutions = _wide_convolutions(source)
     if not len(images) or len(images) != len(measurements):
         raise GalaxyError(f"{len(images)} images with {len(measurements)} measurements given. "
@@ -79,7 +88,7 @@ def quantize(
         seal_model(temporary, {name: note for name, note in notes.items() if name != "digest"} | dict(precision="int8"))
     return Path(output)
 
-# %% ../../nbs/07g_inference.quantization.ipynb #cell-020
+# %% ../../nbs/07g_inference.quantization.ipynb #cell-023
 BATCH = 4 # images through the networks at once
 
 def compare_predictions(
@@ -97,7 +106,7 @@ def compare_predictions(
     return dict(images=len(images), changed=int((one.argmax(1) != other.argmax(1)).sum()),
                 mean_difference=float(differences.mean()), largest_difference=float(differences.max()))
 
-# %% ../../nbs/07g_inference.quantization.ipynb #cell-025
+# %% ../../nbs/07g_inference.quantization.ipynb #cell-028
 OTHERS = 200 # images to compare on
 
 def _prepare_some(classifier: Classifier, images: str|list, limit: int) -> tuple[np.ndarray, np.ndarray]:
@@ -109,7 +118,7 @@ def _prepare_some(classifier: Classifier, images: str|list, limit: int) -> tuple
     ready = [classifier.prepare(image) for image in progress(read, len(read), "prepare", "images")]
     return tuple(map(np.stack, zip(*ready, strict=True)))
 
-# %% ../../nbs/07g_inference.quantization.ipynb #cell-027
+# %% ../../nbs/07g_inference.quantization.ipynb #cell-030
 def galaxy_quantize(
     images:str, # a folder, glob, table or store of images like those to be classified, some hundred at best
     model:str=None, # model.onnx, a run, or models:/…; the package's if not given
@@ -117,11 +126,12 @@ def galaxy_quantize(
     force:bool=False, # replace an output that is there
 ):
     "Write a model with convolutions of eight bits, which is faster, and say what it changes."
-    if output.is_file() and not force: raise GalaxyError(f"{output} exists already. Give `force` to replace it.")
     check_output_file(output)
     classifier = load(model)
-    prepared, measurements = _prepare_some(classifier, images, COUNT + OTHERS)
-    quantize(classifier.path, prepared[:COUNT], measurements[:COUNT], output)
+    with lock_path(output):
+        _check_output(output, classifier.path, force)
+        prepared, measurements = _prepare_some(classifier, images, COUNT + OTHERS)
+        quantize(classifier.path, prepared[:COUNT], measurements[:COUNT], output)
     if len(prepared) <= COUNT:
         return print(printable(f"{output}. Give more than {COUNT} images to learn what changes."))
     found = compare_predictions(classifier, Classifier(output), prepared[COUNT:], measurements[COUNT:])

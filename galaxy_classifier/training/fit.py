@@ -37,7 +37,7 @@ from galaxy_classifier.core import (
 )
 from ..data.store import Store
 from ..data.tables import write_csv
-from ..jobs import check_output_folder, lock_folder
+from ..jobs import check_output_folder, file_state, lock_folder
 from ..model.checkpoints import file_digest, find_weights, load_model, save_checkpoint, save_tensors
 from ..model.export import export_onnx
 from ..model.networks import NonFiniteError
@@ -375,7 +375,14 @@ def _restore(trainer:Trainer, held:dict):
         raise GalaxyError(f"{trainer.folder/'last.pt'} cannot be resumed ({type(error).__name__}: "
                           f"{printable(error, 200)}). Choose another `output`.") from None
 
-# %% ../../nbs/05h_training.fit.ipynb #cell-067
+# %% ../../nbs/05h_training.fit.ipynb #cell-068
+def _lock_run(stack:ExitStack, folder:Path, before:list[int]):
+    "Lock the folder of a run. Raises `GalaxyError` if its state is not that of `before`, see `file_state`."
+    stack.enter_context(lock_folder(folder))
+    if file_state(folder/"last.pt") == before: return
+    raise GalaxyError(f"{folder} was trained by another process meanwhile. Give the same command again.")
+
+# %% ../../nbs/05h_training.fit.ipynb #cell-070
 def fit(
     store:Store, # preprocessed and split
     config:TrainingConfig, # settings that determine the result
@@ -395,10 +402,11 @@ def fit(
         stack.enter_context(store.held()) # no other process may change it
         check_trainable(store, config)
         start = find_model_file(find_weights(start)) if start else None
+        before = file_state(folder/"last.pt")
         held = _read_run(folder, store, config, start and file_digest(start))
         if not held: make_network(store, config, start) # fails now if there is no such network
         fabric.launch()
-        if fabric.is_global_zero: stack.enter_context(lock_folder(folder))
+        if fabric.is_global_zero: _lock_run(stack, folder, before)
         trainer = Trainer(store, config, fabric, folder, options.workers, start, options.on_nonfinite, options.cache)
         if held: _restore(trainer, held)
         else: trainer.start = start and file_digest(start)
@@ -412,7 +420,7 @@ def fit(
         summary = _conclude(checkpointer) if fabric.is_global_zero else None
     return fabric.broadcast(summary)
 
-# %% ../../nbs/05h_training.fit.ipynb #cell-075
+# %% ../../nbs/05h_training.fit.ipynb #cell-078
 def run_folder(
     config:TrainingConfig, # all settings
     store:Store, # the data
@@ -422,7 +430,7 @@ def run_folder(
     given = json.dumps([asdict(config), store.manifest_hash(), *([str(start)] if start else [])], sort_keys=True)
     return Path("runs")/f"{config.model}-{hashlib.sha256(given.encode()).hexdigest()[:8]}"
 
-# %% ../../nbs/05h_training.fit.ipynb #cell-077
+# %% ../../nbs/05h_training.fit.ipynb #cell-080
 _DEFAULTS = TrainingConfig()
 
 def galaxy_train(

@@ -10,14 +10,16 @@ import atexit
 import os
 import re
 import tempfile
+from contextlib import AbstractContextManager, nullcontext
 from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from filelock import FileLock
 
 from .. import __version__
-from ..core import GalaxyError, check_path
+from ..core import GalaxyError, check_path, path_kind
 from ..model.onnx_file import open_onnx
 from ..model.probabilities import temper, training_shares
 from .tracking import Tracking, current_tracking, first_line
@@ -140,7 +142,12 @@ def _find_or_create_version(client, name:str, run_id:str, tags:dict): # MLflow's
     # MLflow would look up a source models:/ID in its global store
     return client.create_model_version(name, model.artifact_location, run_id, tags=tags, model_id=model.model_id)
 
-# %% ../../nbs/05f_training.registry.ipynb #cell-027
+# %% ../../nbs/05f_training.registry.ipynb #cell-028
+def _registry_lock(tracking:Tracking) -> AbstractContextManager:
+    "Wait until no other process compares models in a registry on this disk; a server has no lock to wait for."
+    return nullcontext() if tracking.root is None else FileLock(tracking.root/".mlflow.lock")
+
+# %% ../../nbs/05f_training.registry.ipynb #cell-030
 def register_model(
     run_id:str, # of a finished run in MLflow that has a model
     valid_accuracy:float, # its validation accuracy
@@ -149,7 +156,8 @@ def register_model(
     name:str=REGISTERED_NAME, # in the registry
 ) -> tuple[bool, str]: # does it have the alias now? the reason
     "Register a model; it gets the alias if its accuracy is higher. Raises `GalaxyError` for a run without a model."
-    with current_tracking().client() as client:
+    tracking = current_tracking()
+    with _registry_lock(tracking), tracking.client() as client:
         holder = _production_version(client, name)
         if holder and holder.run_id == run_id: return True, f"it is version {holder.version} already"
         tags = dict(valid_accuracy=valid_accuracy, data=data)
@@ -159,7 +167,7 @@ def register_model(
         client.set_registered_model_alias(name, ALIAS, version.version)
         return True, f"version {version.version}"
 
-# %% ../../nbs/05f_training.registry.ipynb #cell-031
+# %% ../../nbs/05f_training.registry.ipynb #cell-034
 def _parse_address(
     source:str, # models:/NAME@ALIAS or models:/NAME/VERSION
 ) -> tuple[str, str|None, str|None]: # name, alias, version
@@ -169,7 +177,7 @@ def _parse_address(
     raise GalaxyError(f"{source} given; expected models:/NAME@ALIAS or models:/NAME/VERSION, "
                       f"such as models:/{REGISTERED_NAME}@{ALIAS}.")
 
-# %% ../../nbs/05f_training.registry.ipynb #cell-033
+# %% ../../nbs/05f_training.registry.ipynb #cell-036
 @lru_cache(1)
 def _download_folder() -> Path:
     "Where files from servers are kept until the process ends."
@@ -188,7 +196,7 @@ def _fetch_artifact(tracking:Tracking, run_id:str, file:str) -> Path: # on this 
         os.replace(found, kept) # so that a broken transfer leaves nothing that looks whole
     return kept
 
-# %% ../../nbs/05f_training.registry.ipynb #cell-034
+# %% ../../nbs/05f_training.registry.ipynb #cell-037
 def _download(
     tracking:Tracking, # where the registry is
     source:str, # models:/NAME@ALIAS or models:/NAME/VERSION
@@ -211,7 +219,7 @@ def _download(
             raise GalaxyError(f"{source} is registered, but its {file} cannot be fetched ({first_line(error)}). "
                               "Check that MLflow's folder of artifacts exists.") from None
 
-# %% ../../nbs/05f_training.registry.ipynb #cell-035
+# %% ../../nbs/05f_training.registry.ipynb #cell-038
 def find_model_file(
     source:str|Path, # a directory of galaxy-train, a file, or models:/NAME@ALIAS or models:/NAME/VERSION
     file:str="best.pt", # which file: best.pt, model.onnx, history.csv
@@ -220,5 +228,5 @@ def find_model_file(
     if str(source).startswith("models:"): return _download(current_tracking(), str(source), file)
     path = Path(source)/file if check_path(source).is_dir() else Path(source)
     if check_path(path).is_file(): return path
-    raise GalaxyError(f"{path} does not exist. Give a directory of galaxy-train, its {file}, "
+    raise GalaxyError(f"{path} {path_kind(path)}. Give a directory of galaxy-train, its {file}, "
                       f"or models:/{REGISTERED_NAME}@{ALIAS}.")
