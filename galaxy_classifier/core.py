@@ -87,6 +87,12 @@ class GalaxyError(ValueError):
     def __str__(self): return printable(super().__str__())
 
 # %% ../nbs/00_core.ipynb #cell-022
+_MEMORY = re.compile(r"allocat\w* memory|bad[ _]alloc|out of memory", re.I)
+
+def is_memory_error(error:Exception) -> bool:
+    "Was there too little memory? Libraries in C++ say so in their message only."
+    return isinstance(error, MemoryError) or bool(_MEMORY.search(str(error)))
+
 def reading_error(
     path:str|Path, # what cannot be read
     error:Exception, # raised when it was read
@@ -95,7 +101,9 @@ def reading_error(
 ) -> GalaxyError:
     "An error that names the file and the system's reason, or what is wrong with its content."
     said = os.strerror(error.errno) if isinstance(error, OSError) and error.errno else ""
+    if is_memory_error(error): said = "there is too little memory"
     if said: return GalaxyError(f"{path} cannot be read: {said}.")
+    if os.path.isfile(path) and not os.path.getsize(path): return GalaxyError(f"{path} is empty.")
     reason = printable(error, 300).strip().rstrip(".") or type(error).__name__ # some errors quote the file's content
     return GalaxyError(f"{path} cannot be read as {kind} ({reason}){advice and f'; {advice}'}.")
 
@@ -125,6 +133,16 @@ def check_path(
     return Path(path)
 
 # %% ../nbs/00_core.ipynb #cell-031
+def path_kind(path:str|Path) -> str:
+    "What is at a path, for a message about a file or a folder that is not there."
+    path = Path(path)
+    if re.match(r"[a-z][a-z0-9+]+:/", str(path)): return "is an address, not a file of this machine"
+    if path.is_dir(): return "is a directory"
+    if path.is_file(): return "is a file"
+    if path.is_symlink() and not path.exists(): return "is a link to nothing"
+    return "is a pipe or a device" if path.exists() else "does not exist"
+
+# %% ../nbs/00_core.ipynb #cell-034
 def fsync(path:str|Path):
     "Wait until a file, or the entries of a directory, are on the disk."
     handle = os.open(path, os.O_RDONLY)
@@ -133,7 +151,7 @@ def fsync(path:str|Path):
     finally:
         os.close(handle)
 
-# %% ../nbs/00_core.ipynb #cell-032
+# %% ../nbs/00_core.ipynb #cell-035
 _numbers = itertools.count() # of temporary files: two threads may write one path
 
 @contextmanager
@@ -153,13 +171,13 @@ def atomic_path(
     finally:
         temporary.unlink(missing_ok=True)
 
-# %% ../nbs/00_core.ipynb #cell-036
+# %% ../nbs/00_core.ipynb #cell-039
 def save_array(path:str|Path, array:np.ndarray):
     "Save an array as `.npy`, atomically. Object arrays raise `ValueError`."
     with atomic_path(path) as temporary:
         np.save(temporary, array, allow_pickle=False)
 
-# %% ../nbs/00_core.ipynb #cell-038
+# %% ../nbs/00_core.ipynb #cell-041
 def save_json(
     path:str|Path, # the file to write
     content:dict, # anything JSON can hold
@@ -170,7 +188,7 @@ def save_json(
     with atomic_path(path) as temporary:
         temporary.write_text(text + "\n", encoding="utf-8")
 
-# %% ../nbs/00_core.ipynb #cell-041
+# %% ../nbs/00_core.ipynb #cell-044
 _KIND_WORDS = {bool: "true or false", int: "a whole number", float: "a number", str: "text", list: "a list",
                dict: "an object"}
 
@@ -195,7 +213,7 @@ class Entry:
         limits = f" from {self.least:g} to {self.most:g}" if self.most < math.inf else f" of at least {self.least:g}"
         return _KIND_WORDS[self.kind] + limits
 
-# %% ../nbs/00_core.ipynb #cell-043
+# %% ../nbs/00_core.ipynb #cell-046
 def check_entries(
     path:str|Path, # of the file, for messages
     content:dict, # of the file
@@ -216,7 +234,7 @@ def check_entries(
             items = value if isinstance(value, dict) else {str(number): item for number, item in enumerate(value)}
             check_entries(path, items, dict.fromkeys(items, entry.of), f"{name}.")
 
-# %% ../nbs/00_core.ipynb #cell-045
+# %% ../nbs/00_core.ipynb #cell-048
 _MAX_JSON = 2**26 # bytes; the package's own files have some thousand
 
 def load_json(
@@ -239,7 +257,7 @@ def load_json(
     check_entries(path, content, expected or {})
     return content
 
-# %% ../nbs/00_core.ipynb #cell-048
+# %% ../nbs/00_core.ipynb #cell-051
 SUMMARY = dict( # what summary.json of a run must be
     epochs=Entry(int, 0, needed=False), best_epoch=Entry(int, 0, needed=False), commit=Entry(str, needed=False),
     temperature=Entry(float, 1e-6, 1e6, needed=False), mlflow_run=Entry(str, needed=False, empty=True),
@@ -247,7 +265,7 @@ SUMMARY = dict( # what summary.json of a run must be
     delivered=Entry(bool, needed=False),
     **{f"valid_{name}": Entry(float, needed=False) for name in ("loss", "accuracy", "macro_f1", "rmse")})
 
-# %% ../nbs/00_core.ipynb #cell-051
+# %% ../nbs/00_core.ipynb #cell-054
 def check_database(
     path:str|Path, # an SQLite file; it may not exist yet
     own:set[str], # tables that `kind` makes first; one of them is enough, since a new database may lack the others
@@ -266,14 +284,14 @@ def check_database(
         shown = printable(", ".join(sorted(tables)), 100)
         raise GalaxyError(f"{path} is not a database of {kind}: it has the tables {shown}. Choose another path.")
 
-# %% ../nbs/00_core.ipynb #cell-054
+# %% ../nbs/00_core.ipynb #cell-057
 def preallocate(path:str|Path):
     "Reserve the disk space of a sparse file. Raises `OSError` when there is too little."
     if not hasattr(os, "posix_fallocate"): return # macOS and Windows have no such call
     with open(path, "r+b") as file:
         os.posix_fallocate(file.fileno(), 0, os.fstat(file.fileno()).st_size)
 
-# %% ../nbs/00_core.ipynb #cell-057
+# %% ../nbs/00_core.ipynb #cell-060
 @contextmanager
 def lock_path(
     path:str|Path, # the file or directory to write
@@ -295,7 +313,7 @@ def lock_path(
         holder = note.read_text("utf-8", "replace") if note.is_file() else "another process"
         raise GalaxyError(f"{path} is being written by {holder}; wait for it, or choose another path.") from None
 
-# %% ../nbs/00_core.ipynb #cell-060
+# %% ../nbs/00_core.ipynb #cell-063
 _CHILD = """
 import os, pickle, sys
 out = os.dup(1)
@@ -329,12 +347,12 @@ def call_within(
     try: done = subprocess.run(program, input=given, capture_output=True, timeout=8*seconds)
     except subprocess.TimeoutExpired: done = None
     if done is None or done.returncode == -_OUT_OF_TIME: raise TimeoutError(f"it takes more than {seconds:g} s")
-    if not done.stdout: raise RuntimeError("it takes too much memory, or ends its process")
+    if not done.stdout: raise ChildProcessError("it takes too much memory, or ends its process")
     is_right, result = pickle.loads(done.stdout)
     if is_right: return result
     raise result
 
-# %% ../nbs/00_core.ipynb #cell-063
+# %% ../nbs/00_core.ipynb #cell-066
 def random_generator(
     seed:int, # the user's seed
     *keys:int, # what the numbers are for, such as an image's row or an epoch
@@ -343,7 +361,7 @@ def random_generator(
     if seed < 0: raise GalaxyError(f"seed {seed} given; expected 0 or more.")
     return np.random.default_rng([seed, *keys])
 
-# %% ../nbs/00_core.ipynb #cell-066
+# %% ../nbs/00_core.ipynb #cell-069
 def pick_device(
     name:str="auto", # "auto", or a torch device such as "cpu", "cuda:0", "mps"
 ): # a torch.device
@@ -359,7 +377,7 @@ def pick_device(
         reason = printable(error, 200).partition(". ")[0]
         raise GalaxyError(f"device {name!r} cannot be used here ({reason}); give 'auto' or 'cpu'.") from None
 
-# %% ../nbs/00_core.ipynb #cell-069
+# %% ../nbs/00_core.ipynb #cell-072
 def _is_watched() -> bool:
     "Does a person watch, at a terminal or in Jupyter?"
     if sys.stderr.isatty(): return True
@@ -367,7 +385,7 @@ def _is_watched() -> bool:
     # `_allow_stdin` is private, but exists from ipykernel 4 (2015) to 7. The public way would prompt the person.
     return bool(getattr(getattr(shell, "kernel", None), "_allow_stdin", False))
 
-# %% ../nbs/00_core.ipynb #cell-071
+# %% ../nbs/00_core.ipynb #cell-074
 _PROGRESS_SECONDS = 15. # from one line to the next
 
 def _progress_line(label:str, count:int, total:int|None, unit:str, seconds:float) -> str:
@@ -376,7 +394,7 @@ def _progress_line(label:str, count:int, total:int|None, unit:str, seconds:float
     left = f", {(total - count)/rate:.0f} s left" if total and count < total else ""
     return f"{label}: {count}/{total or '?'} {unit}, {rate:.1f} {unit}/s{left}"
 
-# %% ../nbs/00_core.ipynb #cell-073
+# %% ../nbs/00_core.ipynb #cell-076
 def _with_lines(items:Iterable, total:int|None, label:str, unit:str) -> Iterator:
     "Yield items and print a line every `_PROGRESS_SECONDS`; nothing if all is done sooner."
     start = shown = time.monotonic()
@@ -388,7 +406,7 @@ def _with_lines(items:Iterable, total:int|None, label:str, unit:str) -> Iterator
             print(_progress_line(label, count, total, unit, now - start), file=sys.stderr, flush=True)
             shown = now
 
-# %% ../nbs/00_core.ipynb #cell-074
+# %% ../nbs/00_core.ipynb #cell-077
 def progress(
     items:Iterable, # to iterate over
     total:int|None=None, # number of items; `len(items)` where that is known
@@ -406,7 +424,7 @@ def progress(
         from tqdm.auto import tqdm
     yield from tqdm(items, total=total, desc=label, unit=unit)
 
-# %% ../nbs/00_core.ipynb #cell-077
+# %% ../nbs/00_core.ipynb #cell-080
 def settings_from_dict(
     kind:type, # a dataclass
     entries:dict, # values of its fields; missing fields keep their default
@@ -423,7 +441,7 @@ def settings_from_dict(
         raise GalaxyError(f"no setting {printable(repr(key), 60)}; {hint}")
     return kind(**entries)
 
-# %% ../nbs/00_core.ipynb #cell-079
+# %% ../nbs/00_core.ipynb #cell-082
 def settings_from_file(
     kind:type, # a dataclass
     path:str|Path, # a JSON file, such as config.json of a run

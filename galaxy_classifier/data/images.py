@@ -115,15 +115,33 @@ def _check_depth(path:str|Path, image:Image.Image):
                           "expected 8-bit RGB or grey. Stretch it first, or give FITS.")
 
 # %% ../../nbs/01b_data.images.ipynb #cell-023
+_TIFF_METHODS = 1, 5, 7, 8, 32773, 32946 # none, LZW, JPEG, deflate, PackBits, deflate
+
+def _tiff_method(image:Image.Image) -> int: # 1 for other formats
+    "How the pixels of a TIFF file are compressed."
+    return getattr(image, "tag_v2", {}).get(259, 1)
+
+def _check_compression(image:Image.Image):
+    "Raises `ValueError` for a TIFF file with another compression."
+    if _tiff_method(image) not in _TIFF_METHODS:
+        raise ValueError(f"its compression {_tiff_method(image)} is none of LZW, deflate, PackBits and JPEG")
+
+def _holds_jpeg(image:Image.Image) -> bool:
+    "Is it JPEG within TIFF, and large enough for its scans to take seconds?"
+    return _tiff_method(image) == 7 and image.height*image.width*_MAX_SCANS > _SLOW
+
+# %% ../../nbs/01b_data.images.ipynb #cell-026
 _MAX_JPEG2000 = 4_000_000 # pixels: its decoder is slow, and takes ten times the memory of others
 _MAX_J2K_TILES = 1024
+_CODESTREAM = b"\xff\x4f\xff\x51" # its start, and the marker of its size
 
 def _check_jpeg2000(path:str|Path):
     "Raises `ValueError` for a JPEG 2000 file of more than 8 bits, of many pixels or tiles."
     with open(path, "rb") as file:
-        if file.read(12) != b"\0\0\0\x0cjP  \r\n\x87\n": return
         content = file.read(4*_MAX_JPEG2000)
-    for begin in re.finditer(rb"\xff\x4f\xff\x51", content): # start of a codestream, then its size
+    if not content.startswith((b"\0\0\0\x0cjP  \r\n\x87\n", _CODESTREAM)): return # with boxes around it, and without
+    if _CODESTREAM not in content: raise ValueError(f"it has no image in its first {4*_MAX_JPEG2000:,} bytes")
+    for begin in re.finditer(_CODESTREAM, content):
         if begin.start() + 42 > len(content): continue
         width, height, left, top, across, down, *_, count = struct.unpack_from(">8IH", content, begin.start() + 8)
         tiles = -(-(width - left)//max(across, 1))*-(-(height - top)//max(down, 1))
@@ -132,7 +150,7 @@ def _check_jpeg2000(path:str|Path):
         if tiles > _MAX_J2K_TILES: raise ValueError(f"it has {tiles:,} tiles, more than {_MAX_J2K_TILES:,}")
         if depth > 8: raise ValueError(f"it has {depth} bits a channel, more than 8")
 
-# %% ../../nbs/01b_data.images.ipynb #cell-025
+# %% ../../nbs/01b_data.images.ipynb #cell-028
 _FORMATS = "JPEG", "PNG", "TIFF", "WEBP", "JPEG2000"
 _SLOW = 2**25 # pixels of all scans together, which take about a second
 _SECONDS = 15 # for a file with more
@@ -148,7 +166,7 @@ def _decode_file(path:str) -> np.ndarray: # (H,W,3) uint8
         warnings.simplefilter("ignore")
         with Image.open(path, formats=_FORMATS) as image: return _decode(image)
 
-# %% ../../nbs/01b_data.images.ipynb #cell-026
+# %% ../../nbs/01b_data.images.ipynb #cell-029
 def read_rgb(
     path:str|Path, # JPEG, PNG, TIFF, WebP or JPEG 2000, any 8-bit mode and size
 ) -> np.ndarray: # (H,W,3) uint8
@@ -161,21 +179,23 @@ def read_rgb(
             with Image.open(path, formats=_FORMATS) as image:
                 _check_size(path, image.height, image.width)
                 _check_depth(path, image)
+                _check_compression(image)
                 if getattr(image, "is_animated", False): _say_once("of an image with several frames, the first is read")
                 pixels = image.height*image.width
-                if pixels*max(1, _check_scans(path, pixels)) <= _SLOW: return _decode(image)
+                if pixels*max(1, _check_scans(path, pixels)) <= _SLOW and not _holds_jpeg(image): return _decode(image)
         return call_within(_SECONDS, _decode_file, str(path))
     except GalaxyError:
         raise
-    except TimeoutError as error:
+    except (TimeoutError, ChildProcessError) as error:
         raise GalaxyError(f"{path} cannot be decoded: {error}. Save it again as PNG.") from None
-    except UnidentifiedImageError:
+    except UnidentifiedImageError as error:
+        if not os.path.getsize(path): raise reading_error(path, error, "an image") from None
         raise GalaxyError(f"{path} cannot be read as an image; expected JPEG, PNG or TIFF, "
                           "or WebP and JPEG 2000 if Pillow supports them.") from None
     except Exception as error: # decoders raise almost anything: SyntaxError, struct.error, zlib.error …
         raise reading_error(path, error, "an image", "expected a whole JPEG, PNG or TIFF file") from None
 
-# %% ../../nbs/01b_data.images.ipynb #cell-029
+# %% ../../nbs/01b_data.images.ipynb #cell-032
 _BLOCK = 2880 # bytes
 _MAX_HEADER = 1000 # blocks
 
@@ -188,7 +208,7 @@ def _read_header(file:io.BufferedReader) -> "fits.Header":
         if len(blocks[-1]) < _BLOCK or len(blocks) > _MAX_HEADER: raise ValueError("a header has no end")
     return fits.Header.fromstring(b"".join(blocks))
 
-# %% ../../nbs/01b_data.images.ipynb #cell-032
+# %% ../../nbs/01b_data.images.ipynb #cell-035
 def _data_bytes(header:"fits.Header") -> int:
     "Length of the data that a header announces. Raises `ValueError` for impossible sizes."
     count, bits = header.get("NAXIS"), header.get("BITPIX")
@@ -200,7 +220,7 @@ def _data_bytes(header:"fits.Header") -> int:
         raise ValueError(f"its header says BITPIX {bits}, NAXIS {count}, sizes {sizes}")
     return abs(bits)//8*groups*(extra + (math.prod(sizes) if sizes else 0))
 
-# %% ../../nbs/01b_data.images.ipynb #cell-034
+# %% ../../nbs/01b_data.images.ipynb #cell-037
 _MAX_TILES = 2**20 # bytes; gzip can unpack them to a thousand times as many
 
 def _check_tiles(header:"fits.Header"):
@@ -209,7 +229,7 @@ def _check_tiles(header:"fits.Header"):
     if kind.startswith("GZIP") and packed > _MAX_TILES:
         raise ValueError(f"{packed:,} bytes of {kind} tiles are more than {_MAX_TILES:,}. Unpack it with funpack")
 
-# %% ../../nbs/01b_data.images.ipynb #cell-036
+# %% ../../nbs/01b_data.images.ipynb #cell-039
 def _check_fits(file:io.BufferedIOBase) -> list["fits.Header"]:
     "Read and check all headers. Raises `ValueError` for an invalid one."
     whole, at, headers = file.seek(0, os.SEEK_END), 0, []
@@ -226,7 +246,7 @@ def _check_fits(file:io.BufferedIOBase) -> list["fits.Header"]:
     file.seek(0)
     return headers
 
-# %% ../../nbs/01b_data.images.ipynb #cell-039
+# %% ../../nbs/01b_data.images.ipynb #cell-042
 _MAX_UNPACKED = 2**29 # bytes of a .fits.gz
 
 def open_fits(
@@ -243,7 +263,22 @@ def open_fits(
         stack.pop_all()
     return file, headers
 
-# %% ../../nbs/01b_data.images.ipynb #cell-042
+# %% ../../nbs/01b_data.images.ipynb #cell-045
+_GZIP = "GZIP_COMPRESSED_DATA" # a column of a compressed image
+
+def _check_gzip(file:io.BufferedIOBase, headers:list["fits.Header"]):
+    "Raises `ValueError` for images with more than a megabyte of gzip among their tiles."
+    columns = [str(value).strip().upper() for header in headers for key, value in header["TTYPE*"].items()]
+    if _GZIP not in columns: return
+    fits = import_extra("astropy.io.fits", "FITS")
+    for unit in fits.open(file, memmap=False, disable_image_compression=True):
+        if _GZIP not in map(str.upper, getattr(getattr(unit, "columns", None), "names", [])): continue
+        name = next(name for name in unit.columns.names if name.upper() == _GZIP)
+        packed = int(unit.data.view(np.ndarray)[name][..., 0].astype(np.int64).sum()) # pairs of a length and a place
+        if packed > _MAX_TILES: raise ValueError(f"{packed:,} bytes of gzip tiles are more than {_MAX_TILES:,}")
+    file.seek(0)
+
+# %% ../../nbs/01b_data.images.ipynb #cell-048
 _NO_SCIENCE = re.compile(r"(.*[_. ])?(wht|weight|ivar|invvar|var|err|error|rms|dq|mask|ctx|n?exp|psf|sky|bkg)s?"
                          r"\d*([_. ].*)?", re.I)
 
@@ -259,7 +294,7 @@ def _band_of(unit) -> str: # empty if unknown
              for word in words]
     return next((match[1].lower() for match in found if match), "")
 
-# %% ../../nbs/01b_data.images.ipynb #cell-045
+# %% ../../nbs/01b_data.images.ipynb #cell-051
 _TRIPLES = "grz", "gri", "riz", "giz" # the first is that of Galaxy10
 _ASSUMED = {3: "grz", 4: "griz"} # if a file does not name its bands
 
@@ -276,7 +311,7 @@ def _say_once(message:str):
     "Print a message on standard error, the first time only."
     print(printable(message), file=sys.stderr)
 
-# %% ../../nbs/01b_data.images.ipynb #cell-047
+# %% ../../nbs/01b_data.images.ipynb #cell-053
 def _find_bands(path:str|Path, file:"fits.HDUList") -> tuple[list, str]: # extensions (one a band, or a cube); bands
     "The extensions that hold the bands of a file. Raises `GalaxyError` if there are none."
     units = _science_units(file)
@@ -292,7 +327,7 @@ def _find_bands(path:str|Path, file:"fits.HDUList") -> tuple[list, str]: # exten
     raise GalaxyError(f"{path} holds arrays of shapes {printable(shapes, 200)}; expected (3, H, W), or three "
                       "extensions (H, W). Give three files with one band each as NAME_*.fits.")
 
-# %% ../../nbs/01b_data.images.ipynb #cell-049
+# %% ../../nbs/01b_data.images.ipynb #cell-055
 def _find_plane(path:str|Path, file:"fits.HDUList") -> tuple[list, str]: # as `_find_bands`
     "The extension with the one band of a file, preferably `SCI`. Raises `GalaxyError` if there is none."
     planes = [unit for unit in _science_units(file) if len(unit.shape) == 2]
@@ -301,7 +336,7 @@ def _find_plane(path:str|Path, file:"fits.HDUList") -> tuple[list, str]: # as `_
     shapes = [unit.shape for unit in file if getattr(unit, "shape", ())]
     raise GalaxyError(f"{path} holds arrays of shapes {printable(shapes, 200)}; expected (H, W): one band.")
 
-# %% ../../nbs/01b_data.images.ipynb #cell-052
+# %% ../../nbs/01b_data.images.ipynb #cell-058
 _MOST_FILLED = .5 # share of the pixels of a band
 
 def _fill_border(path:str|Path, flux:np.ndarray) -> bool: # (N,H,W), filled in place; was anything filled?
@@ -321,7 +356,7 @@ def _fill_border(path:str|Path, flux:np.ndarray) -> bool: # (N,H,W), filled in p
     raise GalaxyError(f"{path} has {count or int(centre.sum())} pixels that are NaN or infinite. "
                       "Fill them, or cut out another part.")
 
-# %% ../../nbs/01b_data.images.ipynb #cell-055
+# %% ../../nbs/01b_data.images.ipynb #cell-061
 _LINEAR_WCS = re.compile(r"(CTYPE|CRVAL|CRPIX|CDELT|CROTA|CUNIT)[12]|(CD|PC)[12]_[12]|LONPOLE|LATPOLE")
 
 def _sky_axes(header:"fits.Header") -> np.ndarray|None: # (2,2) degrees of east and north for a step right and up
@@ -344,7 +379,7 @@ def _pixel_scale(axes:np.ndarray) -> float:
     "Arcseconds in a pixel."
     return 3600*math.sqrt(abs(np.linalg.det(axes)))
 
-# %% ../../nbs/01b_data.images.ipynb #cell-057
+# %% ../../nbs/01b_data.images.ipynb #cell-063
 def _north_up(image:np.ndarray, axes:np.ndarray|None) -> np.ndarray: # (H,W,3), its first row the lowest
     "North up, east to the left, as far as quarter turns and a reflection allow."
     if axes is None: return image[::-1]
@@ -354,7 +389,7 @@ def _north_up(image:np.ndarray, axes:np.ndarray|None) -> np.ndarray: # (H,W,3), 
     if axes[0, 0] > 0: image = image[:, ::-1]
     return image[::-1]
 
-# %% ../../nbs/01b_data.images.ipynb #cell-060
+# %% ../../nbs/01b_data.images.ipynb #cell-066
 @dataclass
 class _Flux:
     "Flux of a FITS file, its bands, and its orientation."
@@ -375,14 +410,15 @@ def _take_flux(path:str|Path, units:list, bands:str) -> _Flux:
     else: cube = np.array(units[0].data, np.float32)
     return _Flux(cube, bands, _sky_axes(units[0].header), _fill_border(path, cube))
 
-# %% ../../nbs/01b_data.images.ipynb #cell-061
+# %% ../../nbs/01b_data.images.ipynb #cell-067
 def _read_flux(path:str|Path, find=_find_bands) -> _Flux: # find: finds the extensions with the bands
     "Read the flux of a file. Raises `GalaxyError` saying what is wrong with the file."
     fits = import_extra("astropy.io.fits", "FITS")
     try:
-        opened, _ = open_fits(path)
+        opened, headers = open_fits(path)
         with opened, warnings.catch_warnings(), np.errstate(all="ignore"):
             warnings.simplefilter("ignore") # about oddities in a header
+            _check_gzip(opened, headers)
             with fits.open(opened, memmap=False) as file: # scaled numbers (BZERO) cannot be mapped
                 return _take_flux(path, *find(path, file))
     except GalaxyError:
@@ -390,14 +426,14 @@ def _read_flux(path:str|Path, find=_find_bands) -> _Flux: # find: finds the exte
     except Exception as error: # astropy raises almost anything
         raise reading_error(path, error, "FITS") from None
 
-# %% ../../nbs/01b_data.images.ipynb #cell-064
+# %% ../../nbs/01b_data.images.ipynb #cell-070
 def find_band_files(path:str|Path) -> dict[str, Path]: # band → file, bluest first
     "The existing files for a name with a star."
     path = Path(path)
     files = {band: path.with_name(path.name.replace("*", band)) for band in BAND_SCALES}
     return {band: file for band, file in files.items() if file.is_file()}
 
-# %% ../../nbs/01b_data.images.ipynb #cell-066
+# %% ../../nbs/01b_data.images.ipynb #cell-072
 def _read_bands(path:str|Path) -> _Flux:
     "Read files with one band each. Raises `GalaxyError` unless there are three or four of one shape."
     files = find_band_files(path)
@@ -414,7 +450,7 @@ def _read_bands(path:str|Path) -> _Flux:
     cube = np.concatenate([plane.cube for plane in planes])
     return _Flux(cube, chosen, planes[0].axes, any(plane.filled for plane in planes))
 
-# %% ../../nbs/01b_data.images.ipynb #cell-068
+# %% ../../nbs/01b_data.images.ipynb #cell-074
 def _three_bands(path:str|Path, flux:_Flux) -> np.ndarray: # (3,H,W) float32, bands
     "The three bands to stretch and their names, bluest first. Raises `GalaxyError` for bands without a scale."
     count = len(flux.cube)
@@ -430,7 +466,7 @@ def _three_bands(path:str|Path, flux:_Flux) -> np.ndarray: # (3,H,W) float32, ba
         raise GalaxyError(f"{path}: {error}") from None
     return flux.cube[places], chosen
 
-# %% ../../nbs/01b_data.images.ipynb #cell-071
+# %% ../../nbs/01b_data.images.ipynb #cell-077
 class FilledImage(np.ndarray):
     "Pixels (H,W,3) of an image whose border without data was filled."
 
@@ -447,7 +483,7 @@ def read_fits(
         image = to_scale(image, _pixel_scale(flux.axes) if pixel_scale == "wcs" else pixel_scale)
     return image.view(FilledImage) if flux.filled else image
 
-# %% ../../nbs/01b_data.images.ipynb #cell-075
+# %% ../../nbs/01b_data.images.ipynb #cell-081
 def _central_square(image:np.ndarray, side:int|None=None) -> np.ndarray: # (H,W,3) → (S,S,3), the smaller of both
     "The largest central square, or one of side `side`."
     height, width, _ = image.shape
@@ -455,7 +491,7 @@ def _central_square(image:np.ndarray, side:int|None=None) -> np.ndarray: # (H,W,
     top, left = (height - side)//2, (width - side)//2
     return image[top:top + side, left:left + side]
 
-# %% ../../nbs/01b_data.images.ipynb #cell-077
+# %% ../../nbs/01b_data.images.ipynb #cell-083
 def resize_image(
     image:np.ndarray, # (H,H,3) uint8
     size:int, # H = W of the result, pixels
@@ -464,7 +500,7 @@ def resize_image(
     if len(image) == size: return image
     return np.asarray(Image.fromarray(image).resize((size, size), Image.Resampling.BICUBIC))
 
-# %% ../../nbs/01b_data.images.ipynb #cell-080
+# %% ../../nbs/01b_data.images.ipynb #cell-086
 _FIELD = 256 # pixels of PIXEL_SCALE: what an image of Galaxy10 shows
 
 def parse_scale(text:str|float|None) -> float|str|None: # arcsec/pixel, "wcs", or None
@@ -487,7 +523,7 @@ def to_scale(
     square = _central_square(square, side)
     return resize_image(square, max(1, min(_FIELD, round(side*pixel_scale/PIXEL_SCALE))))
 
-# %% ../../nbs/01b_data.images.ipynb #cell-082
+# %% ../../nbs/01b_data.images.ipynb #cell-088
 FITS_SUFFIXES = (".fits", ".fit", ".fits.fz", ".fits.gz", ".fit.gz")
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".tif", ".tiff", ".webp", ".jp2", *FITS_SUFFIXES)
 
@@ -495,7 +531,7 @@ def is_image_name(name:str|Path) -> bool: # of a file
     "Does the name have a suffix of an image?"
     return Path(name).name.lower().endswith(IMAGE_SUFFIXES)
 
-# %% ../../nbs/01b_data.images.ipynb #cell-084
+# %% ../../nbs/01b_data.images.ipynb #cell-090
 def read_image(
     path:str|Path, # JPEG, PNG, TIFF, WebP, JPEG 2000 or FITS, also NAME_*.fits for files with one band each
     size:int|None=256, # H = W of the result, pixels; None keeps the size
@@ -511,7 +547,7 @@ def read_image(
     square = _central_square(image)
     return square if size is None else resize_image(square, size)
 
-# %% ../../nbs/01b_data.images.ipynb #cell-086
+# %% ../../nbs/01b_data.images.ipynb #cell-092
 _LARGE_FITS = 2**22 # bytes
 
 def takes_long(path:str|Path) -> bool: # False for what is no image
@@ -521,11 +557,12 @@ def takes_long(path:str|Path) -> bool: # False for what is no image
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            with Image.open(path, formats=_FORMATS) as image: pixels = image.height*image.width
-        return pixels*max(1, _jpeg_scans(path)) > _SLOW
+            with Image.open(path, formats=_FORMATS) as image:
+                pixels, holds_jpeg = image.height*image.width, _holds_jpeg(image)
+        return holds_jpeg or pixels*max(1, _jpeg_scans(path)) > _SLOW
     except Exception: return False # what is wrong is said when it is read
 
-# %% ../../nbs/01b_data.images.ipynb #cell-091
+# %% ../../nbs/01b_data.images.ipynb #cell-097
 def report_resized(sides:Counter, size:int): # number of images of each side; side after resizing
     "Print once how many images had another size."
     other = sorted(set(sides) - {size})
@@ -534,7 +571,7 @@ def report_resized(sides:Counter, size:int): # number of images of each side; si
     images, largest = "image" if count == 1 else "images", f" to {other[-1]}" if other[1:] else ""
     print(f"{count} {images} of other sizes ({other[0]}{largest} px) resized to {size} px.")
 
-# %% ../../nbs/01b_data.images.ipynb #cell-094
+# %% ../../nbs/01b_data.images.ipynb #cell-100
 def _with_star(file:Path) -> Path:
     "NAME_*.fits for a file of one band if there are files of other bands; else the file itself."
     suffix = next((each for each in FITS_SUFFIXES if file.name.lower().endswith(each)), "")
@@ -544,7 +581,7 @@ def _with_star(file:Path) -> Path:
     bands = find_band_files(starred)
     return starred if len(bands) > 1 and file in bands.values() else file
 
-# %% ../../nbs/01b_data.images.ipynb #cell-097
+# %% ../../nbs/01b_data.images.ipynb #cell-103
 _SYSTEM_NAMES = {
     "__macosx", "@eadir", "@tmp", "@recycle", "@recently-snapshot", "@__thumb", "#recycle", "#snapshot", "$recycle.bin",
     "recycler", "system volume information", "lost+found", "thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r",
@@ -566,7 +603,7 @@ def left_out_kind(entry:os.DirEntry) -> str: # empty for an image or a folder
     if not is_file: return "pipes, sockets or devices"
     return "" if is_image_name(entry.name) else "files with other endings"
 
-# %% ../../nbs/01b_data.images.ipynb #cell-099
+# %% ../../nbs/01b_data.images.ipynb #cell-105
 def scan_folder(folder:Path, root:Path, left_out:dict) -> tuple[list[Path], list[Path]]: # images, folders
     "Images and folders in a folder; other names go to `left_out`. Raises `GalaxyError` for links out of `root`."
     images, folders = [], []
@@ -583,7 +620,7 @@ def scan_folder(folder:Path, root:Path, left_out:dict) -> tuple[list[Path], list
                 raise GalaxyError(f"{path} leads out of {root}. Copy its target into the folder instead.")
     return images, folders
 
-# %% ../../nbs/01b_data.images.ipynb #cell-101
+# %% ../../nbs/01b_data.images.ipynb #cell-107
 def report_others(
     folder:str|Path, # that was scanned
     left_out:dict[str, list[str]], # kind → names
@@ -594,7 +631,7 @@ def report_others(
         shown = ", ".join(map(printable, distinct[:10])) + (" …" if distinct[10:] else "")
         print(f"left out of {printable(folder)}: {len(names)} {kind} ({shown})", file=sys.stderr)
 
-# %% ../../nbs/01b_data.images.ipynb #cell-103
+# %% ../../nbs/01b_data.images.ipynb #cell-109
 def find_images(
     folder:str|Path, # with images in it or below
     root:Path|None=None, # links must not lead out of it; default: `folder`

@@ -28,6 +28,7 @@ from galaxy_classifier.core import (
     GalaxyError,
     check_path,
     import_extra,
+    path_kind,
     printable,
     progress,
     reading_error,
@@ -107,7 +108,7 @@ def open_hdf5(
 ) -> "h5py.File":
     "Open an HDF5 file that contains all its data. Raises `GalaxyError` if it is missing, damaged or not HDF5."
     path = check_path(path)
-    if not path.is_file(): raise GalaxyError(f"{path} does not exist; expected a file such as Galaxy10_DECals.h5.")
+    if not path.is_file(): raise GalaxyError(f"{path} {path_kind(path)}; expected a file such as Galaxy10_DECals.h5.")
     import_extra("h5py", "HDF5")
     with ExitStack() as stack:
         try:
@@ -448,7 +449,7 @@ def import_arrays(
 # %% ../../nbs/01h_data.importers.ipynb #cell-070
 def _table_set(path:Path) -> GalaxySet:
     "Positions and paths of a table. Raises `GalaxyError` if it has neither."
-    if not path.is_file(): raise GalaxyError(f"{path} does not exist; expected a table, a folder, HDF5 or a store.")
+    if not path.is_file(): raise GalaxyError(f"{path} {path_kind(path)}; expected a table, a folder, HDF5 or a store.")
     table = load_table(path, [("ra", "dec"), ("path",)])
     paths = table["path"].tolist() if "path" in table else None
 
@@ -584,7 +585,8 @@ _SOURCES = { # parameter of `galaxy_data` → the function that makes the store,
     "published": lambda given: _import_published(given.file, given.store, given.classes, given.overwrite,
                                                  **given.split),
     "hdf5": lambda given: import_hdf5(given.hdf5, given.store, given.classes, given.overwrite, **given.split),
-    "folder": lambda given: _import_single(given.folder, given),
+    "folder": lambda given: _import_single(given.folder, given, Path.is_dir,
+                                           "a directory with a folder of images for each class"),
     "table": lambda given: _import_single(given.table, given),
     "arrays": lambda given: import_arrays(given.arrays, given.store, given.labels, given.classes, given.overwrite,
                                           **given.split),
@@ -593,8 +595,10 @@ _SOURCES = { # parameter of `galaxy_data` → the function that makes the store,
     "split_only": lambda given: _resplit(given.store, **given.split),
 }
 
-def _import_single(source:Path, given:SimpleNamespace) -> Store:
-    "Import a folder or a table, see `import_images`."
+def _import_single(source:Path, given:SimpleNamespace, is_right:Callable=Path.is_file,
+                   expected:str="a table with a row for each image") -> Store:
+    "Import a folder or a table, see `import_images`. Raises `GalaxyError` for one in place of the other."
+    if not is_right(check_path(source)): raise GalaxyError(f"{source} {path_kind(source)}; expected {expected}.")
     return import_images(source, given.store, given.size, given.skip_bad, given.overwrite, given.images, given.layer,
                          given.votes, given.pixel_scale, **given.split)
 

@@ -6,19 +6,22 @@
 __all__ = ['read_table', 'to_positions', 'write_table']
 
 # %% ../../nbs/01j_data.tables.ipynb #cell-003
+import math
 import os
 import re
 import sys
 import warnings
 from collections import Counter
+from contextlib import ExitStack
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
+from xml.parsers import expat
 
 import numpy as np
 import pandas as pd
 
-from ..core import GalaxyError, check_path, import_extra, printable, reading_error
+from ..core import GalaxyError, check_path, import_extra, path_kind, printable, reading_error
 from .images import FITS_SUFFIXES, find_band_files, open_fits
 from .splits import check_coordinates
 
@@ -33,8 +36,10 @@ _MAX_DEPTH = 50 # brackets within brackets
 
 def read_csv_text(path:str|Path) -> pd.DataFrame: # text; NaN for empty cells
     "Read CSV without guessing types. Raises `ValueError` for an invalid table, `OSError` for an unreadable file."
-    with open(path, encoding="utf-8-sig") as file: columns = 1 + file.readline(2**24).count(",")
+    with open(path, encoding="utf-8-sig") as file: first = file.readline(2**24)
+    columns = 1 + first.count(",")
     if columns > _MAX_COLUMNS: raise ValueError(f"it has {columns:,} columns, more than {_MAX_COLUMNS:,}")
+    if "\0" in first: raise ValueError("it is no text")
     cells = pd.read_csv(path, header=None, dtype=str, keep_default_na=False, na_values=[""], compression=None,
                         encoding="utf-8-sig")
     names = ["" if pd.isna(name) else name for name in cells.iloc[0]]
@@ -147,9 +152,7 @@ def from_astropy(name:str|Path, table) -> pd.DataFrame: # name: for messages; at
     return frame
 
 # %% ../../nbs/01j_data.tables.ipynb #cell-024
-_STREAM = re.compile(rb"<(?:[\w.-]+:)?STREAM((?:\s+[\w:.-]+\s*=\s*(?:\"[^\"]*\"|'[^']*'))*)", re.I)
 _PLAIN = b"utf-8", b"us-ascii", b"ascii", b"iso-8859-1", b"latin-1" # encodings that contain ASCII
-_CLAIM = re.compile(rb"\b(nrows|arraysize)\s*=\s*[\"']([\dx*]+)[\"']", re.I)
 
 def _check_votable(path:Path):
     "Raises `ValueError` for a VOTable that refers to other data or claims more than it holds."
@@ -157,13 +160,20 @@ def _check_votable(path:Path):
     encoding = re.match(rb"\s*<\?xml[^>]*encoding\s*=\s*[\"']([\w-]+)", content)
     is_plain = b"\0" not in content and (encoding is None or encoding[1].lower() in _PLAIN)
     if not is_plain: raise ValueError("it is not in UTF-8")
-    if b"<!ENTITY" in content: raise ValueError("it defines entities")
-    if any(b"href" in stream[1].lower() for stream in _STREAM.finditer(content)):
-        raise ValueError("its data are at another address")
-    most = max(_SMALL_TABLE//64, _CELLS_PER_BYTE*len(content))
-    claims = {key: [np.prod([float(part) for part in re.findall(rb"\d+", value)] or [1.]) for key_, value in
-                    _CLAIM.findall(content) if key_.lower() == key] for key in (b"nrows", b"arraysize")}
-    claimed = max(claims[b"nrows"], default=1)*max(claims[b"arraysize"], default=1)
+    claims = dict(nrows=1., arraysize=1.) # the largest of each
+    def begin_document(name, system, public, has_definitions):
+        if has_definitions: raise ValueError("it defines entities")
+    def begin(name, attributes):
+        names = {key.rpartition(":")[2].lower(): value for key, value in attributes.items()}
+        if "href" in names and name.rpartition(":")[2].upper() == "STREAM":
+            raise ValueError("its data are at another address")
+        for key in claims:
+            numbers = re.findall(r"\d+", names.get(key, ""))
+            claims[key] = max(claims[key], math.prod(map(float, numbers)))
+    parser = expat.ParserCreate()
+    parser.StartElementHandler, parser.StartDoctypeDeclHandler = begin, begin_document
+    parser.Parse(content, True)
+    most, claimed = max(_SMALL_TABLE//64, _CELLS_PER_BYTE*len(content)), math.prod(claims.values())
     if claimed > most: raise ValueError(f"it claims {claimed:,.0f} cells in {len(content):,} bytes")
 
 # %% ../../nbs/01j_data.tables.ipynb #cell-027
@@ -222,8 +232,12 @@ def _read_astropy(path:Path, form:str) -> pd.DataFrame: # form: fits, votable or
     "Read a table with astropy."
     from astropy.io.votable import parse_single_table
     from astropy.table import Table
+    from astropy.utils import iers
 
-    with warnings.catch_warnings(), np.errstate(all="ignore"):
+    # The position of a star above the horizon takes the Earth's rotation, of which astropy would fetch tables.
+    offline = dict(auto_download=False, auto_max_age=None, iers_degraded_accuracy="warn")
+    with warnings.catch_warnings(), np.errstate(all="ignore"), ExitStack() as stack:
+        for name, value in offline.items(): stack.enter_context(iers.conf.set_temp(name, value))
         warnings.simplefilter("ignore") # about oddities in a header
         if form == "fits": return from_astropy(path, _fits_table(path))
         if form == "ascii.ecsv": return from_astropy(path, Table.read(_ecsv_lines(path), format=form))
@@ -401,7 +415,7 @@ def load_table(
     is_file = isinstance(source, (str, Path))
     name = source if is_file else "the table"
     if is_file and not check_path(source).is_file():
-        raise GalaxyError(f"{name} does not exist; expected a {TABLES} table with the columns {expected}.")
+        raise GalaxyError(f"{name} {path_kind(source)}; expected a {TABLES} table with the columns {expected}.")
     raw = read_table(source)
     table = with_known_names(name, raw)
     if not any(set(names) <= set(table) for names in wanted) or not len(table):
@@ -427,7 +441,7 @@ def _path_fault(base:Path, file:str, absolute:bool=False) -> str: # empty for an
     except (OSError, ValueError, RuntimeError) as error: # too long, with a NUL, or a link to itself
         return f"cannot be found ({getattr(error, 'strerror', None) or error})"
     if is_outside: return f"lies outside the folder of the images; expected paths below {base.name}/"
-    return "" if is_there else "does not exist"
+    return "" if is_there else path_kind(base/file)
 
 def check_paths(
     name:str|Path, # of the table, for messages

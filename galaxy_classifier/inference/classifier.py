@@ -25,7 +25,7 @@ from fastcore.basics import patch
 from onnx import numpy_helper
 from PIL import Image
 
-from ..core import Entry, GalaxyError, check_entries, check_path, printable, progress
+from ..core import Entry, GalaxyError, check_entries, check_path, is_memory_error, printable, progress
 from ..data.flux import CHANNEL_SUMS, channel_sum
 from ..data.images import FilledImage, resize_image
 from ..data.store import Store
@@ -160,7 +160,8 @@ def _run(self:Classifier, names:list[str], feeds:dict[str, np.ndarray]) -> list[
     try: return self.session.run(names, feeds)
     except Exception as error: # onnxruntime has a class of its own for each cause
         reason = printable(f"{type(error).__name__}: {error}", 200)
-        raise GalaxyError(f"{self.path} cannot be run ({reason}). Give model.onnx from galaxy-train.") from None
+        advice = "" if is_memory_error(error) else " Give model.onnx from galaxy-train."
+        raise GalaxyError(f"{self.path} cannot be run ({reason}).{advice}") from None
 
 @patch
 def _temper(self:Classifier, probabilities:np.ndarray, novelty:np.ndarray) -> np.ndarray: # (N,C)

@@ -24,6 +24,7 @@ from galaxy_classifier.core import (
     check_path,
     import_extra,
     load_json,
+    path_kind,
     progress,
     reading_error,
     save_json,
@@ -50,7 +51,7 @@ def _glob_root(pattern: Path) -> Path:
 def _check_exists(file: Path) -> None:
     "Raises `GalaxyError` unless a file is there, or files for NAME_*.fits."
     if not (file.is_file() or find_band_files(file)):
-        raise GalaxyError(f"{file} does not exist. Give an image, a folder, or a glob such as 'images/*.jpg'.")
+        raise GalaxyError(f"{file} {path_kind(file)}. Give an image, a folder, or a glob such as 'images/*.jpg'.")
 
 # %% ../../nbs/07b_inference.inputs.ipynb #cell-011
 def _match_glob(pattern: Path) -> list[Path]:

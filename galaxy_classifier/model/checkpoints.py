@@ -9,13 +9,25 @@ __all__ = ['save_checkpoint', 'read_checkpoint', 'load_model']
 import hashlib
 import io
 import json
+import warnings
+import zipfile
 from importlib.resources import files
 from pathlib import Path
 
 import safetensors.torch
 import torch
 
-from ..core import Entry, GalaxyError, atomic_path, check_entries, check_path, printable, reading_error
+from galaxy_classifier.core import (
+    Entry,
+    GalaxyError,
+    atomic_path,
+    check_entries,
+    check_path,
+    is_memory_error,
+    path_kind,
+    printable,
+    reading_error,
+)
 from .networks import GalaxyNetwork, build_model
 
 # %% ../../nbs/04e_model.checkpoints.ipynb #cell-008
@@ -72,19 +84,29 @@ def _checkpoint_path(source:str|Path) -> Path:
     source = find_weights(check_path(source))
     path = Path(source)/"best.pt" if Path(source).is_dir() else Path(source)
     if not path.is_file():
-        raise GalaxyError(f"{path} does not exist. Give best.pt of galaxy-train, or the directory of its run.")
+        raise GalaxyError(f"{path} {path_kind(path)}. Give best.pt of galaxy-train, or the directory of its run.")
     return path
 
-# %% ../../nbs/04e_model.checkpoints.ipynb #cell-022
+# %% ../../nbs/04e_model.checkpoints.ipynb #cell-023
+def load_tensors(path:str|Path) -> object:
+    "What a `.pt` file holds, without running code from it. Raises many types of errors, `ValueError` for a bomb."
+    if zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as archive: unpacked = sum(entry.file_size for entry in archive.infolist())
+        if unpacked > Path(path).stat().st_size: raise ValueError(f"it unpacks to {unpacked:,} bytes")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore") # about what other programs have written, which is refused
+        return torch.load(path, map_location="cpu", weights_only=True)
+
+# %% ../../nbs/04e_model.checkpoints.ipynb #cell-025
 def _read_tensors(path:Path) -> dict:
     "Tensors and notes of a `.pt` or `.safetensors` file, without running code from it."
-    if path.suffix != ".safetensors": return torch.load(path, map_location="cpu", weights_only=True)
+    if path.suffix != ".safetensors": return load_tensors(path)
     with safetensors.safe_open(path, "pt") as file:
         notes = {name: json.loads(value) for name, value in (file.metadata() or {}).items()}
         names = file.keys()
         return notes | dict(state={name: file.get_tensor(name) for name in names})
 
-# %% ../../nbs/04e_model.checkpoints.ipynb #cell-023
+# %% ../../nbs/04e_model.checkpoints.ipynb #cell-026
 _CONFIG = dict( # the configuration of a network
     name=Entry(str), group=Entry(str, empty=True), classes=Entry(int, 2, 10**4), size=Entry(int, 1, 2049),
     measurements=Entry(int, 1, 1000, needed=False),
@@ -96,7 +118,7 @@ _EXTRA = dict(
 CHECKPOINT = dict( # the content of a checkpoint
     config=Entry(dict, of=_CONFIG), classes=Entry(list, of=Entry(str)), state=Entry(dict), extra=Entry(dict, of=_EXTRA))
 
-# %% ../../nbs/04e_model.checkpoints.ipynb #cell-024
+# %% ../../nbs/04e_model.checkpoints.ipynb #cell-027
 def read_checkpoint(
     source:str|Path, # made by `save_checkpoint`: a file, or the directory of a run
 ) -> dict: # config, state, classes, extra
@@ -105,6 +127,7 @@ def read_checkpoint(
     try: content = _read_tensors(path)
     except OSError as error: raise reading_error(path, error, "a checkpoint") from None
     except Exception as error: # torch raises several types of errors, depending on where the file is broken
+        if is_memory_error(error): raise reading_error(path, error, "a checkpoint") from None
         kind = type(error).__name__
         raise GalaxyError(f"{path} cannot be read as a checkpoint ({kind}). Give best.pt of galaxy-train.") from None
     if not isinstance(content, dict) or content.get("format") != _FORMAT:
@@ -115,12 +138,12 @@ def read_checkpoint(
     if foreign: raise GalaxyError(f"{path}: {f'state.{foreign[0]}'!r} is not a tensor. Give best.pt of galaxy-train.")
     return content
 
-# %% ../../nbs/04e_model.checkpoints.ipynb #cell-029
+# %% ../../nbs/04e_model.checkpoints.ipynb #cell-032
 def file_digest(path:str|Path) -> str: # 16 hexadecimal digits
     "A hash of the content of a file."
     with open(path, "rb") as file: return hashlib.file_digest(file, "sha256").hexdigest()[:16]
 
-# %% ../../nbs/04e_model.checkpoints.ipynb #cell-032
+# %% ../../nbs/04e_model.checkpoints.ipynb #cell-035
 def _take_state(path:str|Path, network:GalaxyNetwork, config:dict, state:dict[str, torch.Tensor]):
     "Load weights into a network. Raises `GalaxyError` for weights of another network."
     try: network.load_state_dict(state)
@@ -129,7 +152,7 @@ def _take_state(path:str|Path, network:GalaxyNetwork, config:dict, state:dict[st
         reason = printable((lines[1:] or lines)[0], 200)
         raise GalaxyError(f"{path} says it is {config}, but its weights are of another network: {reason}") from None
 
-# %% ../../nbs/04e_model.checkpoints.ipynb #cell-034
+# %% ../../nbs/04e_model.checkpoints.ipynb #cell-037
 def load_model(
     path:str|Path, # made by `save_checkpoint`: a file, or the directory of a run
     expected:dict|None=None, # required configuration: any of name, group, classes, size, measurements, widths
@@ -148,7 +171,7 @@ def load_model(
     _take_state(path, model, config, content["state"])
     return model.eval()
 
-# %% ../../nbs/04e_model.checkpoints.ipynb #cell-039
+# %% ../../nbs/04e_model.checkpoints.ipynb #cell-042
 def _check_same_layers(source:str|Path, theirs:dict, ours:dict):
     "Raises `GalaxyError` naming the differences of two networks, other than size and classes."
     keys = [key for key in ("name", "group", "measurements", "widths") if theirs.get(key) != ours.get(key)]

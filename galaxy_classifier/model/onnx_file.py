@@ -13,8 +13,9 @@ from pathlib import Path
 
 import onnx
 import onnxruntime
+from google.protobuf.message import Message
 
-from ..core import GalaxyError, check_path, reading_error
+from ..core import GalaxyError, check_path, is_memory_error, path_kind, printable, reading_error
 
 # %% ../../nbs/04g_model.onnx_file.ipynb #cell-008
 def _model_digest(model:onnx.ModelProto) -> str:
@@ -35,32 +36,38 @@ def seal_model(
     onnx.save(model, path)
 
 # %% ../../nbs/04g_model.onnx_file.ipynb #cell-014
-def _tensors(graph:onnx.GraphProto) -> Iterator[onnx.TensorProto]:
-    "All tensors of a graph, including those in nodes and inner graphs."
-    yield from graph.initializer
-    for sparse in graph.sparse_initializer: yield from (sparse.values, sparse.indices)
-    for attribute in (attribute for node in graph.node for attribute in node.attribute):
-        yield from (attribute.t, *attribute.tensors)
-        inner = [*attribute.graphs, *([attribute.g] if attribute.HasField("g") else [])]
-        for each in inner: yield from _tensors(each)
+def _tensors(message:Message) -> Iterator[onnx.TensorProto]:
+    "All tensors of a model, wherever they are: in nodes, inner graphs, sparse tensors, notes about training …"
+    if isinstance(message, onnx.TensorProto): yield message
+    parts = [] if isinstance(message, onnx.TensorProto) else message.ListFields()
+    for field, value in parts:
+        if field.message_type is None: continue
+        for each in [value] if isinstance(value, Message) else value: yield from _tensors(each)
 
 # %% ../../nbs/04g_model.onnx_file.ipynb #cell-016
+_MAX_BYTES = 2**31 - 1 # more are not possible in one file of protobuf
+
 def _load_onnx(path:Path) -> onnx.ModelProto:
     "Read any ONNX file. Raises `GalaxyError` when it is missing, not ONNX, or takes weights from other files."
     if not check_path(path).is_file():
-        raise GalaxyError(f"{path} does not exist. Give a model.onnx, or a folder of galaxy-train that holds one.")
-    try: content = path.read_bytes()
-    except OSError as error: raise reading_error(path, error, "an ONNX model") from None
-    try: model = onnx.load_from_string(content)
+        raise GalaxyError(f"{path} {path_kind(path)}. Give a model.onnx, or a folder of galaxy-train that holds one.")
+    if path.stat().st_size > _MAX_BYTES:
+        raise GalaxyError(f"{path} has more than {_MAX_BYTES:,} bytes. Give model.onnx from galaxy-train.")
+    try: model = onnx.load_from_string(path.read_bytes())
     except Exception as error: # onnx and protobuf raise many types of errors without a common base
+        if isinstance(error, OSError) or is_memory_error(error): raise reading_error(path, error, "ONNX") from None
         reason = f"{path} cannot be read as an ONNX model ({type(error).__name__})"
         raise GalaxyError(f"{reason}. Give model.onnx from galaxy-train.") from None
-    if any(tensor.data_location == onnx.TensorProto.EXTERNAL for tensor in _tensors(model.graph)):
+    if any(tensor.data_location == onnx.TensorProto.EXTERNAL for tensor in _tensors(model)):
         raise GalaxyError(f"{path} takes weights from other files. Give model.onnx from galaxy-train.")
     attributes = [attribute for node in model.graph.node for attribute in node.attribute]
     has_inner = any(attribute.HasField("g") or attribute.graphs for attribute in attributes)
-    if not (has_inner or model.functions): return model # else it may run for ever
-    raise GalaxyError(f"{path} has loops, branches or functions. Give model.onnx from galaxy-train.")
+    if has_inner or model.functions: # it may run for ever
+        raise GalaxyError(f"{path} has loops, branches or functions. Give model.onnx from galaxy-train.")
+    others = {node.domain for node in model.graph.node} - {"", "ai.onnx"}
+    if not others: return model
+    raise GalaxyError(f"{path} has operators of {printable(min(others), 60)}, not of ONNX. "
+                      "Give model.onnx from galaxy-train.")
 
 # %% ../../nbs/04g_model.onnx_file.ipynb #cell-018
 def read_onnx(
@@ -87,8 +94,9 @@ def start_session(
     options.intra_op_num_threads, options.log_severity_level = threads, 4
     try: return onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
     except Exception as error: # as in `_load_onnx`
-        reason = f"{type(error).__name__}: {str(error)[:200]}"
-        raise GalaxyError(f"onnxruntime cannot run the model ({reason}). Give model.onnx from galaxy-train.") from None
+        reason = printable(f"{type(error).__name__}: {error}", 200)
+        advice = "" if is_memory_error(error) else " Give model.onnx from galaxy-train."
+        raise GalaxyError(f"onnxruntime cannot run the model ({reason}).{advice}") from None
 
 # %% ../../nbs/04g_model.onnx_file.ipynb #cell-023
 def open_onnx(

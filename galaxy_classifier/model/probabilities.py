@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from ..core import GALAXY10_CLASSES, GalaxyError, printable
+from ..core import GALAXY10_CLASSES, GalaxyError, path_kind, printable, reading_error
 from ..data.store import read_csv_text
 
 # %% ../../nbs/04i_model.probabilities.ipynb #cell-006
@@ -47,8 +47,9 @@ class Prior:
 def _read_counts(file:Path) -> pd.DataFrame:
     "A table of counts. Raises `GalaxyError` when it cannot be read."
     try: return read_csv_text(file).fillna("")
-    except FileNotFoundError: reason = "does not exist"
-    except (OSError, ValueError) as error: reason = f"cannot be read ({printable(error, 100)})"
+    except (FileNotFoundError, IsADirectoryError): reason = path_kind(file)
+    except (OSError, MemoryError) as error: raise reading_error(file, error, "a table") from None
+    except ValueError as error: reason = f"cannot be read ({printable(error, 100)})"
     raise GalaxyError(f"{file} {reason}. Give a CSV table with the columns class and count.")
 
 def _prior_table(prior:object, classes:list[str]) -> tuple[str, pd.DataFrame]:

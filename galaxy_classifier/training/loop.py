@@ -39,7 +39,7 @@ from galaxy_classifier.core import (
 )
 from ..data.store import Store
 from ..loss import ClassBalancedFocalLoss, VoteLoss
-from ..model.checkpoints import copy_state, save_tensors, start_from
+from ..model.checkpoints import copy_state, load_tensors, save_tensors, start_from
 from galaxy_classifier.model.networks import (
     GalaxyNetwork,
     NonFiniteError,
@@ -813,7 +813,8 @@ def stop_or_skip(self:Trainer,
 # %% ../../nbs/05d_training.loop.ipynb #cell-128
 def _read_reproducer(path:str|Path) -> dict:
     "Read a file of `_save_reproducer`. Raises `GalaxyError` for another file."
-    try: saved = torch.load(path, map_location="cpu", weights_only=True)
+    try: saved = load_tensors(path)
+    except (OSError, MemoryError) as error: raise reading_error(path, error, "a saved step") from None
     except Exception as error: saved = dict(format=f"unreadable, {type(error).__name__}")
     if isinstance(saved, dict) and saved.get("format") == _REPRODUCER: return saved
     kind = saved.get("format") if isinstance(saved, dict) else type(saved).__name__
@@ -896,8 +897,8 @@ def restore(self:Trainer,
 def _load_state(path:Path) -> dict:
     "The content of `last.pt`. Raises `GalaxyError` for a file that holds no run."
     remedy = "Restore it, or choose another `output`"
-    try: state = torch.load(path, map_location="cpu", weights_only=True)
-    except OSError as error: raise reading_error(path, error, "a run") from None
+    try: state = load_tensors(path)
+    except (OSError, MemoryError) as error: raise reading_error(path, error, "a run") from None
     except Exception as error: raise GalaxyError(f"{path} cannot be read ({type(error).__name__}). {remedy}.") from None
     if not isinstance(state, dict) or state.get("format") != _STATE:
         raise GalaxyError(f"{path} is not a run of this version ({_STATE!r}). Choose another `output`.")
