@@ -235,7 +235,7 @@ def check_entries(
             check_entries(path, items, dict.fromkeys(items, entry.of), f"{name}.")
 
 # %% ../nbs/00_core.ipynb #cell-048
-_MAX_JSON = 2**26 # bytes; the package's own files have some thousand
+_MAX_JSON = 2**23 # bytes, which may take 200 MB in memory; the package's own files have some thousand
 
 def load_json(
     path:str|Path, # the file to read
@@ -277,8 +277,11 @@ def check_database(
     try:
         with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as database:
             tables = {name for name, in database.execute("select name from sqlite_master where type = 'table'")}
-    except sqlite3.OperationalError: return # locked or unreadable: the program that opens it reports that
+    except sqlite3.OperationalError as error: # the program that opens it waits, and reports what it meets
+        if "locked" in str(error): print(f"{printable(path)} is locked by another program; waiting", file=sys.stderr)
+        return
     except sqlite3.DatabaseError as error:
+        if "malformed" in str(error): raise GalaxyError(f"{path} is damaged ({error}). Restore a copy of it.") from None
         raise GalaxyError(f"{path} is not a database of {kind} ({error}). Choose another path.") from None
     if tables and not own & tables:
         shown = printable(", ".join(sorted(tables)), 100)

@@ -81,7 +81,15 @@ def _false_claim(dataset:"h5py.Dataset") -> str: # empty for a valid dataset
     if whole and claimed <= _MAX_RATIO*stored: return ""
     return f"claims {claimed:,} bytes, but {stored:,} are stored; expected a completely written dataset"
 
-# %% ../../nbs/01h_data.importers.ipynb #cell-010
+# %% ../../nbs/01h_data.importers.ipynb #cell-011
+_FILTERS = 1, 2, 3, 4, 5, 6, 32000 # gzip, shuffle, Fletcher's checksum, szip, n-bit, scale and offset; lzf
+
+def _foreign_filters(dataset:"h5py.Dataset") -> list[int]: # their registered numbers
+    "Filters of a dataset that would have to be loaded."
+    listed = dataset.id.get_create_plist()
+    return [number for number, *_ in map(listed.get_filter, range(listed.get_nfilters())) if number not in _FILTERS]
+
+# %% ../../nbs/01h_data.importers.ipynb #cell-013
 def _leaves_file(file:"h5py.File", name:str) -> bool:
     "Does a top-level name link to elsewhere? Checked without opening it."
     link = file.get(name, getlink=True)
@@ -99,10 +107,13 @@ def _check_whole(path:Path, file:"h5py.File"):
         if not isinstance(item, h5py.Dataset): continue
         if item.external or item.is_virtual:
             raise GalaxyError(f"{path}: {name!r} takes its data from other files; expected all data in this file.")
+        foreign = _foreign_filters(item)
+        if foreign:
+            raise GalaxyError(f"{path}: {name!r} is packed by the HDF5 filter {foreign[0]}; expected gzip or lzf.")
         wrong = "is empty" if item.shape is None else _false_claim(item)
         if wrong: raise GalaxyError(f"{path}: {name!r} {wrong}.")
 
-# %% ../../nbs/01h_data.importers.ipynb #cell-012
+# %% ../../nbs/01h_data.importers.ipynb #cell-015
 def open_hdf5(
     path:str|Path, # the file
 ) -> "h5py.File":
@@ -120,7 +131,7 @@ def open_hdf5(
         stack.pop_all()
     return file
 
-# %% ../../nbs/01h_data.importers.ipynb #cell-015
+# %% ../../nbs/01h_data.importers.ipynb #cell-018
 _MAX_SIDE = 8000 # pixels
 
 def _check_pixels(name:str, images:"h5py.Dataset|np.ndarray"):
@@ -131,7 +142,7 @@ def _check_pixels(name:str, images:"h5py.Dataset|np.ndarray"):
     if images.dtype != np.uint8:
         raise GalaxyError(f"{name}: 'images' is {images.dtype}; expected uint8, values 0 to 255.")
 
-# %% ../../nbs/01h_data.importers.ipynb #cell-017
+# %% ../../nbs/01h_data.importers.ipynb #cell-020
 def _check_labels(
     name:str, # of the file, for messages
     labels:"h5py.Dataset|np.ndarray", # should be (N,) integers
@@ -152,7 +163,7 @@ def _check_labels(
     split_counts(labels, classes=classes)
     return labels
 
-# %% ../../nbs/01h_data.importers.ipynb #cell-019
+# %% ../../nbs/01h_data.importers.ipynb #cell-022
 def check_hdf5(
     file:"h5py.File", # opened
     classes:Sequence[str], # names, in label order
@@ -165,7 +176,7 @@ def check_hdf5(
     _check_pixels(file.filename, file["images"])
     return _check_labels(file.filename, file["ans"], len(file["images"]), classes)
 
-# %% ../../nbs/01h_data.importers.ipynb #cell-022
+# %% ../../nbs/01h_data.importers.ipynb #cell-025
 def aligned_slices(
     dataset:"h5py.Dataset", # first axis: images
     limit:int=256*2**20, # bytes in memory at most
@@ -175,7 +186,7 @@ def aligned_slices(
     step = max(1, min(dataset.chunks[0] if dataset.chunks else 256, limit//image_bytes))
     for start in range(0, len(dataset), step): yield slice(start, min(start + step, len(dataset)))
 
-# %% ../../nbs/01h_data.importers.ipynb #cell-025
+# %% ../../nbs/01h_data.importers.ipynb #cell-028
 def _read_column(file:"h5py.File", key:str) -> np.ndarray:
     "A whole dataset. Raises `GalaxyError` if it is damaged."
     try: return file[key][:]
@@ -201,7 +212,7 @@ def _read_catalog(file:"h5py.File", count:int) -> pd.DataFrame: # one row an ima
         else: print(f"left out of the catalogue: {printable(key)}, which has no number for each image", file=sys.stderr)
     return to_positions(file.filename, pd.DataFrame(columns, index=range(count)))
 
-# %% ../../nbs/01h_data.importers.ipynb #cell-028
+# %% ../../nbs/01h_data.importers.ipynb #cell-031
 GALAXY10_SDSS_CLASSES = (
     "Disk, Face-on, No Spiral", "Smooth, Completely round", "Smooth, in-between round", "Smooth, Cigar shaped",
     "Disk, Edge-on, Rounded Bulge", "Disk, Edge-on, Boxy Bulge", "Disk, Edge-on, No Bulge",
@@ -213,7 +224,7 @@ def known_classes(shape:tuple[int, ...]) -> Sequence[str]: # shape of the images
     is_sdss = shape[1:] == (69, 69, 3) and shape[0] in _SDSS_COUNTS
     return GALAXY10_SDSS_CLASSES if is_sdss else GALAXY10_CLASSES
 
-# %% ../../nbs/01h_data.importers.ipynb #cell-031
+# %% ../../nbs/01h_data.importers.ipynb #cell-034
 def import_hdf5(
     path:str|Path, # a file in the layout of Galaxy10_DECals.h5, any N, any H = W
     store:str|Path, # the directory to make
@@ -238,7 +249,7 @@ def import_hdf5(
                     raise reading_error(f"{path}: images {rows.start} to {rows.stop}", error, "HDF5") from None
     return Store(store)
 
-# %% ../../nbs/01h_data.importers.ipynb #cell-036
+# %% ../../nbs/01h_data.importers.ipynb #cell-039
 def _number_classes(names:list[str]) -> tuple[list[str], np.ndarray]: # class names, labels (N,) int64
     "Class names, and the label of each image, from the name of each image's class."
     galaxy10 = {name.casefold(): number for number, name in enumerate(GALAXY10_CLASSES)}
@@ -250,7 +261,7 @@ def _number_classes(names:list[str]) -> tuple[list[str], np.ndarray]: # class na
     classes = sorted(known, key=lambda name: (float(name), name)) if are_numbers else sorted(known)
     return classes, np.array([classes.index(name) for name in names], np.int64)
 
-# %% ../../nbs/01h_data.importers.ipynb #cell-039
+# %% ../../nbs/01h_data.importers.ipynb #cell-042
 def _folder_table(folder:Path) -> pd.DataFrame: # path (below the folder), label
     "Find images and the folders they lie in. Raises `GalaxyError` if there are none."
     if not folder.is_dir(): raise GalaxyError(f"{folder} is not a directory; expected a folder for each class in it.")
@@ -266,7 +277,7 @@ def _folder_table(folder:Path) -> pd.DataFrame: # path (below the folder), label
                           f"with files ending in {', '.join(IMAGE_SUFFIXES)}.")
     return pd.DataFrame(rows, columns=["path", "label"], dtype=object) # to pandas, a name that is not UTF-8 is not text
 
-# %% ../../nbs/01h_data.importers.ipynb #cell-042
+# %% ../../nbs/01h_data.importers.ipynb #cell-045
 def _read_table(path:Path, base:Path, has_votes:bool=False) -> pd.DataFrame: # label and path, or label, ra and dec
     "Read a table of labelled images with paths below `base`. Raises `GalaxyError` naming the first wrong row."
     places = ("path",), ("ra", "dec")
@@ -277,7 +288,7 @@ def _read_table(path:Path, base:Path, has_votes:bool=False) -> pd.DataFrame: # l
     if "path" in table: check_paths(path, table, base)
     return table.assign(label=table["label"].astype(str))
 
-# %% ../../nbs/01h_data.importers.ipynb #cell-045
+# %% ../../nbs/01h_data.importers.ipynb #cell-048
 def _labelled_images(
     source:Path, # a directory of class folders, or a table
     images:str|Path|None, # folder that a table's paths are relative to, or where cutouts are saved
@@ -293,7 +304,7 @@ def _labelled_images(
     folder = Path(images or source.with_name(f"{source.stem}_cutouts"))
     return fetch_cutouts(table, folder, service, skip_bad), folder
 
-# %% ../../nbs/01h_data.importers.ipynb #cell-048
+# %% ../../nbs/01h_data.importers.ipynb #cell-051
 def _copy_images(
     writer:StoreWriter, # of a store with a row for each image
     paths:Sequence[str], # of the images, as `read` takes them
@@ -314,7 +325,7 @@ def _copy_images(
         kept.append(row)
     return kept, sizes, bad
 
-# %% ../../nbs/01h_data.importers.ipynb #cell-051
+# %% ../../nbs/01h_data.importers.ipynb #cell-054
 def read_votes(
     name:str|Path, # of the table, for messages
     table:pd.DataFrame, # one row a galaxy
@@ -337,7 +348,7 @@ def read_votes(
     try: return Votes(columns, values.astype(np.float32), groups)
     except GalaxyError as error: raise GalaxyError(f"{name}, rows counted from 0 below the header: {error}") from None
 
-# %% ../../nbs/01h_data.importers.ipynb #cell-054
+# %% ../../nbs/01h_data.importers.ipynb #cell-057
 def import_labelled(
     store:str|Path, # the directory to make
     table:pd.DataFrame, # one row an image: path, as `read` takes it, and label; other columns go to the catalogue
@@ -364,7 +375,7 @@ def import_labelled(
     report_resized(sizes, size)
     return Store(store)
 
-# %% ../../nbs/01h_data.importers.ipynb #cell-057
+# %% ../../nbs/01h_data.importers.ipynb #cell-060
 def import_images(
     source:str|Path, # a directory of class folders, or a table
     store:str|Path, # the directory to make
@@ -387,7 +398,7 @@ def import_images(
     def read(path): return read_image(base/path, None, scale)
     return import_labelled(store, table, read, origin, size, skip_bad, overwrite, votes, **split)
 
-# %% ../../nbs/01h_data.importers.ipynb #cell-063
+# %% ../../nbs/01h_data.importers.ipynb #cell-066
 _MAX_ARCHIVE = 8_000_000_000 # bytes that an .npz may unpack to in memory
 _SMALL_ARCHIVE = 500_000_000 # bytes that any may
 
@@ -416,7 +427,7 @@ def _open_archive(path:Path) -> tuple[np.ndarray, np.ndarray]: # images, labels
     except Exception as error: # zipfile and numpy raise almost anything
         raise reading_error(path, error, "an archive", "expected an .npz with images and labels") from None
 
-# %% ../../nbs/01h_data.importers.ipynb #cell-065
+# %% ../../nbs/01h_data.importers.ipynb #cell-068
 def _open_arrays(images:Path, labels:str|Path|None) -> tuple[np.ndarray, np.ndarray]: # images, labels
     "Open arrays without unpickling. Raises `GalaxyError` if they are missing or not arrays."
     if images.suffix.lower() == ".npz": return _open_archive(images)
@@ -425,7 +436,7 @@ def _open_arrays(images:Path, labels:str|Path|None) -> tuple[np.ndarray, np.ndar
                           "or one .npz with images and labels.")
     return open_array(images), open_array(labels)
 
-# %% ../../nbs/01h_data.importers.ipynb #cell-067
+# %% ../../nbs/01h_data.importers.ipynb #cell-070
 def import_arrays(
     images:str|Path, # .npy (N,H,H,3) uint8, or .npz with images and labels
     store:str|Path, # the directory to make
@@ -446,7 +457,7 @@ def import_arrays(
             writer.write(start, pixels[start:start + 256], numbers[start:start + 256])
     return Store(store)
 
-# %% ../../nbs/01h_data.importers.ipynb #cell-070
+# %% ../../nbs/01h_data.importers.ipynb #cell-073
 def _table_set(path:Path) -> GalaxySet:
     "Positions and paths of a table. Raises `GalaxyError` if it has neither."
     if not path.is_file(): raise GalaxyError(f"{path} {path_kind(path)}; expected a table, a folder, HDF5 or a store.")
@@ -460,7 +471,7 @@ def _table_set(path:Path) -> GalaxySet:
     positions = (position_column(path, table, name) for name in ("ra", "dec"))
     return GalaxySet(path.name, *positions, paths and images, paths)
 
-# %% ../../nbs/01h_data.importers.ipynb #cell-072
+# %% ../../nbs/01h_data.importers.ipynb #cell-075
 def _hdf5_images(path:Path) -> Iterator[np.ndarray]: # (H,H,3) uint8
     "Images of an HDF5 file, one by one."
     with open_hdf5(path) as file:
@@ -476,7 +487,7 @@ def _hdf5_set(path:Path) -> GalaxySet:
     positions = (position_column(path, table, name) for name in ("ra", "dec"))
     return GalaxySet(path.name, *positions, lambda: _hdf5_images(path))
 
-# %% ../../nbs/01h_data.importers.ipynb #cell-074
+# %% ../../nbs/01h_data.importers.ipynb #cell-077
 def _store_images(store:Store) -> Iterator[np.ndarray]: # (H,H,3) uint8
     "Images of a store, one by one."
     for _, images in store.slices(): yield from images
@@ -495,7 +506,7 @@ def _galaxy_set(path:str|Path) -> GalaxySet:
     return GalaxySet(path.name, unknown, unknown, lambda: (read_image(file, None) for file in files),
                      [str(file.relative_to(path)) for file in files])
 
-# %% ../../nbs/01h_data.importers.ipynb #cell-076
+# %% ../../nbs/01h_data.importers.ipynb #cell-079
 def find_overlap(
     first:str|Path, # a table with ra and dec (degrees) or path; a folder of images; HDF5; a store
     second:str|Path, # another
@@ -510,7 +521,7 @@ def find_overlap(
     for line in describe_overlap(pairs, *sets).splitlines(): print(printable(line), file=sys.stderr)
     return pairs
 
-# %% ../../nbs/01h_data.importers.ipynb #cell-079
+# %% ../../nbs/01h_data.importers.ipynb #cell-082
 def describe_store(
     store:Store, # with a split
 ) -> str: # some lines
@@ -530,7 +541,7 @@ def describe_store(
         lines.append(f"{split['conflicts']} pairs are one galaxy with two labels{where}")
     return "\n".join(lines)
 
-# %% ../../nbs/01h_data.importers.ipynb #cell-082
+# %% ../../nbs/01h_data.importers.ipynb #cell-085
 def _published_split(seed:int, radius:float, test_conflicts:bool) -> dict:
     "Options of the published file's split: its table, or other options if they are given."
     options = dict(seed=seed, radius=radius, test_conflicts=test_conflicts)
@@ -542,7 +553,7 @@ def _import_published(file:Path, store:Path, names:Sequence[str], overwrite:bool
     check_replaceable(store)
     return import_hdf5(download_file(GALAXY10, file), store, names, overwrite, **_published_split(**split))
 
-# %% ../../nbs/01h_data.importers.ipynb #cell-084
+# %% ../../nbs/01h_data.importers.ipynb #cell-087
 def _check_arguments(published:str|None, overlap:Sequence[Path], seed:int, workers:int, size:int, radius:float):
     "Raises `GalaxyError` for values that are invalid for any source."
     if seed < 0 or workers < 1 or size < 8:
@@ -553,11 +564,14 @@ def _check_arguments(published:str|None, overlap:Sequence[Path], seed:int, worke
     if published not in (None, "galaxy10"):
         raise GalaxyError(f"the published data set {published!r} is unknown; expected galaxy10, or another source.")
 
-# %% ../../nbs/01h_data.importers.ipynb #cell-086
+# %% ../../nbs/01h_data.importers.ipynb #cell-089
+_MAX_NAMES = 2**22 # bytes of a file
+
 def _class_names(words:Sequence[str]) -> list[str]: # empty when none are given
     "Class names from the command line or a file. Raises `GalaxyError` for invalid names."
     words = [words] if isinstance(words, str) else list(words)
     if len(words) == 1 and os.path.isfile(words[0]): # False for a name too long for a file
+        if os.path.getsize(words[0]) > _MAX_NAMES: raise GalaxyError(f"{words[0]} is too large for a list of names.")
         try: names = Path(words[0]).read_text("utf-8-sig").splitlines()
         except (OSError, ValueError) as error: raise reading_error(words[0], error, "a list of names") from None
         names = [name for name in names if name.strip()]
@@ -566,7 +580,7 @@ def _class_names(words:Sequence[str]) -> list[str]: # empty when none are given
     check_class_names(names)
     return names
 
-# %% ../../nbs/01h_data.importers.ipynb #cell-089
+# %% ../../nbs/01h_data.importers.ipynb #cell-092
 def _simulate(store:Path, count:int, size:int, seed:int=0, workers:int=2, overwrite:bool=False,
               magnification:float=1.) -> Store:
     "Simulate a store, see `simulate_store`."
@@ -580,7 +594,7 @@ def _resplit(store:Path, **split) -> Store:
     save_splits(made, **split)
     return made
 
-# %% ../../nbs/01h_data.importers.ipynb #cell-092
+# %% ../../nbs/01h_data.importers.ipynb #cell-095
 _SOURCES = { # parameter of `galaxy_data` → the function that makes the store, from all parameters
     "published": lambda given: _import_published(given.file, given.store, given.classes, given.overwrite,
                                                  **given.split),
@@ -602,7 +616,7 @@ def _import_single(source:Path, given:SimpleNamespace, is_right:Callable=Path.is
     return import_images(source, given.store, given.size, given.skip_bad, given.overwrite, given.images, given.layer,
                          given.votes, given.pixel_scale, **given.split)
 
-# %% ../../nbs/01h_data.importers.ipynb #cell-093
+# %% ../../nbs/01h_data.importers.ipynb #cell-096
 def _shown(name:str) -> str:
     "A source in a message: the published file is given by its own name."
     return "galaxy10" if name == "published" else f"`{name}`"
@@ -621,7 +635,7 @@ def _only_source(given:dict) -> str: # parameters of `galaxy_data`
     raise GalaxyError(f"{len(found)} sources given ({', '.join(map(_shown, found)) or 'none'}); "
                       f"expected one of {', '.join(map(_shown, known))}.")
 
-# %% ../../nbs/01h_data.importers.ipynb #cell-095
+# %% ../../nbs/01h_data.importers.ipynb #cell-098
 def galaxy_data(
     published:Literal["galaxy10"]=None, # source: galaxy10, the published file (2.5 GB), which is fetched and imported
     /,

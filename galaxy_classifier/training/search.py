@@ -151,9 +151,10 @@ def open_study(
             return optuna.create_study(storage=database, study_name=name, load_if_exists=True, direction="maximize",
                                        pruner=pruner, sampler=_RepeatableSampler(seed))
         except Exception as error: # each database driver has its own errors
-            is_address = isinstance(error, (ArgumentError, ImportError, ValueError))
-            advice = " Give a URL such as sqlite:///optuna.db." if is_address else ""
-            reason = first_line(error)
+            is_address, advice = isinstance(error, (ArgumentError, ValueError)), ""
+            if is_address: advice = " Give a URL such as sqlite:///optuna.db."
+            if isinstance(error, ImportError): advice = " Install that, or give a URL such as sqlite:///optuna.db."
+            reason = first_line(error.__cause__ or error) # Optuna guesses at a cause of its own
             raise GalaxyError(f"the study's database {storage!r} cannot be used ({reason}).{advice}") from None
 
 # %% ../../nbs/05i_training.search.ipynb #cell-024
