@@ -40,12 +40,14 @@ SEARCHES = {  # word → a page that must be found
     "novelty": "04f_model.confidence",
 }
 DESK, TELEPHONE = (1300, 1000), (390, 844)
-# Inputs and fenced code; outputs may be as wide as they were printed, and scroll.
+# Inputs, fenced code and signatures; other outputs may be as wide as they were printed, and scroll.
 CUT = """return [...document.querySelectorAll('article div.highlight pre')]
-    .filter(code => !code.closest('.cell_output') && code.scrollWidth > code.clientWidth + 1)
+    .filter(code => !code.closest('.cell_output') || code.closest('.highlight-python'))
+    .filter(code => code.scrollWidth > code.clientWidth + 1)
     .map(code => code.innerText.slice(0, 80))"""
 # Text beyond the right edge of the screen or of its link, in nothing that scrolls.
 CLIPPED = """return [...document.querySelectorAll('article :is(h1, h2, h3, p, li, dt, dd, a, code), .prev-next-area a')]
+    .filter(text => !text.matches('.headerlink'))  // not to be seen there
     .filter(text => text.getBoundingClientRect().right > innerWidth + 1
         || text.matches('.prev-next-area a') && text.scrollWidth > text.clientWidth + 1)
     .filter(text => !text.closest('table, pre, .cell_output, div.math'))
