@@ -302,7 +302,8 @@ def hardware(
     "Name of the GPU, or of the CPU with its number of threads."
     import torch  # imported here so that commands that only use MLflow start fast
     if device is not None and device.type == "cuda": return torch.cuda.get_device_name(device)
-    return f"{platform.machine()} CPU, {torch.get_num_threads()} threads"
+    threads = torch.get_num_threads()
+    return f"{platform.machine()} CPU, {threads} thread{'s'*(threads > 1)}"
 
 # %% ../../nbs/05e_training.tracking.ipynb #cell-047
 _PACKAGES = "torch", "escnn", "numpy", "lightning", "kornia", "optuna", "mlflow", "onnx"
