@@ -16,7 +16,7 @@ import lazy_loader
 # %% ../nbs/00_tour.ipynb #cell-006
 __version__ = "0.1.0"
 
-# %% ../nbs/00_tour.ipynb #cell-026
+# %% ../nbs/00_tour.ipynb #cell-027
 _FRONT_DOOR = { # module → names
     "core": ["GALAXY10_CLASSES", "GalaxyError"],
     "data.store": ["Store"],
@@ -30,7 +30,7 @@ _FRONT_DOOR = { # module → names
 }
 _lazy_getattr, __dir__, __all__ = lazy_loader.attach(__name__, submod_attrs=_FRONT_DOOR)
 
-# %% ../nbs/00_tour.ipynb #cell-029
+# %% ../nbs/00_tour.ipynb #cell-030
 def __getattr__(name:str) -> object:
     "The object of that name, imported at first use. Raises `ModuleNotFoundError` saying what to install."
     if name not in __all__:
@@ -45,7 +45,7 @@ def __getattr__(name:str) -> object:
         raise ModuleNotFoundError(f"{__name__}.{name} needs the package {error.name}. "
                                   f"Install it with pip install '{__name__}[{extra}]'.", name=error.name) from None
 
-# %% ../nbs/00_tour.ipynb #cell-032
+# %% ../nbs/00_tour.ipynb #cell-033
 _NUMBERS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS",
             "NUMEXPR_MAX_THREADS", "LOKY_MAX_CPU_COUNT", "COLUMNS", "LINES")
 _BACKENDS = {"agg", "cairo", "gtk3agg", "gtk3cairo", "gtk4agg", "gtk4cairo", "inline", "ipympl", "macosx", "nbagg",

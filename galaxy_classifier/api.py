@@ -49,7 +49,7 @@ def simulate(
         if same: return held
     return simulate_store(store, count, size=size, magnification=magnification, **options)
 
-# %% ../nbs/08_api.ipynb #cell-009
+# %% ../nbs/08_api.ipynb #cell-010
 def preprocess(
     store:Store|str|Path="data", # gets star-free images and measurements
     workers:int=2, # processes
@@ -63,7 +63,7 @@ def preprocess(
         preprocess_store(store, wanted, workers, overwrite=overwrite)
     return store
 
-# %% ../nbs/08_api.ipynb #cell-012
+# %% ../nbs/08_api.ipynb #cell-013
 class Run:
     "A training run: its settings, metrics, curves, model and report."
     def __init__(self,
@@ -82,13 +82,13 @@ class Run:
         return (f"Run({str(self.folder)!r}: {self.summary['epochs']} epochs, {describe_score(self.summary)} "
                 f"in epoch {self.summary['best_epoch']})")
 
-# %% ../nbs/08_api.ipynb #cell-013
+# %% ../nbs/08_api.ipynb #cell-014
 @patch(as_prop=True)
 def metrics(self:Run) -> pd.DataFrame:
     "One row an epoch: loss, accuracy and macro-F1 in training and validation, learning rate, seconds."
     return read_history(self.folder/"history.csv").set_index("epoch")
 
-# %% ../nbs/08_api.ipynb #cell-014
+# %% ../nbs/08_api.ipynb #cell-015
 @patch
 def plot(self:Run) -> plt.Figure:
     "Loss, accuracy, learning rate and norm of the gradient against the epoch."
@@ -96,13 +96,13 @@ def plot(self:Run) -> plt.Figure:
     plt.close(figure) # otherwise Jupyter shows it twice
     return figure
 
-# %% ../nbs/08_api.ipynb #cell-015
+# %% ../nbs/08_api.ipynb #cell-016
 @patch(as_prop=True)
 def model(self:Run) -> Classifier:
     "The best network of the run, ready to classify images."
     return load(self.folder/"model.onnx")
 
-# %% ../nbs/08_api.ipynb #cell-017
+# %% ../nbs/08_api.ipynb #cell-018
 @dataclass(repr=False)
 class Report:
     "The path of a report, and its metrics."
@@ -114,7 +114,7 @@ class Report:
         return (f"accuracy {self.metrics['accuracy']:.1%} ({low:.1%} to {high:.1%}), "
                 f"macro-F1 {self.metrics['macro_f1']:.2f}; see {self.path}")
 
-# %% ../nbs/08_api.ipynb #cell-018
+# %% ../nbs/08_api.ipynb #cell-019
 @patch
 def report(self:Run,
     path:str|Path|None=None, # of the HTML file; report.html in the run's folder if not given
@@ -125,7 +125,7 @@ def report(self:Run,
     path = Path(path or self.folder/"report.html")
     return Report(path, analyse_store(self.store, self.folder, path, part))
 
-# %% ../nbs/08_api.ipynb #cell-020
+# %% ../nbs/08_api.ipynb #cell-021
 def _weights_file(start:Classifier|Run|str|Path|None) -> str|Path|None:
     "The checkpoint of a model. Raises `GalaxyError` when it has none."
     if isinstance(start, Run): return start.folder/"best.pt"
@@ -135,7 +135,7 @@ def _weights_file(start:Classifier|Run|str|Path|None) -> str|Path|None:
     if found: return found[0]
     raise GalaxyError(f"There are no weights to train beside {start.path}. Give the folder of a run, or its best.pt.")
 
-# %% ../nbs/08_api.ipynb #cell-021
+# %% ../nbs/08_api.ipynb #cell-022
 def train(
     store:Store|str|Path="data", # preprocessed and split
     output:str|Path|None=None, # folder of the run; if not given, one below runs/ for these settings
@@ -151,7 +151,7 @@ def train(
     fit(store, config, output, device, start=start, tracking=tracking)
     return Run(output, store)
 
-# %% ../nbs/08_api.ipynb #cell-027
+# %% ../nbs/08_api.ipynb #cell-028
 def analyse(
     run:Run|str|Path, # of `train`, or its folder, or models:/NAME@ALIAS
     store:Store|str|Path|None=None, # with a split of unseen galaxies; the run's own store if not given
@@ -164,7 +164,7 @@ def analyse(
     if store is None: raise GalaxyError("A report needs a store. Give it: analyse(run, store).")
     return Report(Path(path), analyse_store(_as_store(store), run, path, part, **options))
 
-# %% ../nbs/08_api.ipynb #cell-029
+# %% ../nbs/08_api.ipynb #cell-030
 def search(
     store:Store|str|Path="data", # preprocessed and split
     trials:int=20, # in the finished study
