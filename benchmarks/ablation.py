@@ -150,7 +150,8 @@ def main():
     done = {(run["row"], run["fold"], run["seed"]) for run in runs}
     plan = [(row, fold, seed) for seed in range(options.seeds) for row in options.rows for fold in range(FOLDS)]
     for kind in sorted({ROWS[row][0] for row, *_ in plan}):
-        measured_store(options.data, options.folder, kind)
+        for fold in range(FOLDS):  # before trainings hold the images, which all folds share
+            fold_store(options.data, options.folder, kind, fold)
     began = time.monotonic()
     todo = (turn for turn in plan if turn not in done and time.monotonic() - began < 60 * options.minutes)
     work = Parallel(options.jobs, return_as="generator_unordered", pre_dispatch=options.jobs)
