@@ -42,6 +42,7 @@ from galaxy_classifier.data.store import Store, StoreWriter, save_splits
 from galaxy_classifier.model.checkpoints import load_model, save_checkpoint
 from galaxy_classifier.model.confidence import (
     apply_temperature,
+    calibration_floor,
     expected_calibration_error,
     fit_novelty,
     fit_novelty_slope,
@@ -263,6 +264,7 @@ def scores(labels, probabilities):
         accuracy=found["accuracy"],
         macro_f1=found["macro_f1"],
         calibration_error=error,
+        calibration_floor=calibration_floor(probabilities),
         images=len(labels),
         recall=by_class,
     )
@@ -352,6 +354,7 @@ def model_card(network, notes, found):
     """What the network is, what it learned from, how good it is and what it cannot do."""
     ours, theirs = found["surveys"]["DECaLS"], found["surveys"]["SDSS"]
     names = dict(images="images", accuracy="accuracy", macro_f1="macro-F1", calibration_error="calibration error")
+    names |= dict(calibration_floor="calibration error of true probabilities")
     rows = [f"| {label} | {ours[key]:.3g} | {theirs[key]:.3g} |" for key, label in names.items()]
     for name in GALAXY10_CLASSES:
         shown = [f"{part['recall'][name]:.0%}" if name in part["recall"] else "–" for part in (ours, theirs)]

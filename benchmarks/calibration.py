@@ -4,9 +4,8 @@ temperature scaling?
 galaxy-data --hdf5 galaxy10_sample.h5 --store real && galaxy-preprocess --store real
 python benchmarks/calibration.py --store real --runs recipe/ours-* --output results/calibration.json
 
-The runs are those of benchmarks/recipe.py. Temperature is fitted on the validation split. With few images in a bin
-even perfect probabilities have an
-expected calibration error: the floor is that of labels drawn from the scaled probabilities themselves, a hundred times.
+The runs are those of benchmarks/recipe.py. Temperature is fitted on the validation split. The floor is the expected
+calibration error that true probabilities would have on so few images.
 """
 
 import argparse
@@ -14,26 +13,18 @@ from pathlib import Path
 
 import numpy as np
 
-from galaxy_classifier.core import random_generator, save_json
+from galaxy_classifier.core import save_json
 from galaxy_classifier.data.store import Store
 from galaxy_classifier.model.checkpoints import load_model
 from galaxy_classifier.model.confidence import (
     apply_temperature,
     brier_score,
+    calibration_floor,
     expected_calibration_error,
     fit_temperature,
 )
 from galaxy_classifier.training.evaluate import predict_split
 from galaxy_classifier.training.tracking import git_commit, hardware
-
-
-def drawn(probabilities, generator):
-    """Labels as they would be if the probabilities were true."""
-    return (
-        (generator.random((len(probabilities), 1)) > probabilities.cumsum(1))
-        .sum(1)
-        .clip(max=probabilities.shape[1] - 1)
-    )
 
 
 def measure(folder, store):
@@ -42,9 +33,6 @@ def measure(folder, store):
     valid, test = (predict_split(network, store, part) for part in ("valid", "test"))
     temperature = fit_temperature(valid.labels, valid.probabilities)
     scaled = apply_temperature(test.probabilities, temperature)
-    floor = np.mean(
-        [expected_calibration_error(drawn(scaled, random_generator(0, turn)), scaled) for turn in range(100)]
-    )
     figures = {
         f"{name}_{when}": function(test.labels, probabilities)
         for name, function in (("ece", expected_calibration_error), ("brier", brier_score))
@@ -53,7 +41,7 @@ def measure(folder, store):
     return dict(
         run=folder.name,
         temperature=temperature,
-        ece_floor=float(floor),
+        ece_floor=calibration_floor(scaled),
         accuracy=float((test.probabilities.argmax(1) == test.labels).mean()),
         **figures,
     ), test
@@ -83,11 +71,7 @@ def main():
         images=len(labels),
         ece_before=expected_calibration_error(labels, raw),
         ece_after=expected_calibration_error(labels, scaled),
-        ece_floor=float(
-            np.mean(
-                [expected_calibration_error(drawn(scaled, random_generator(1, turn)), scaled) for turn in range(100)]
-            )
-        ),
+        ece_floor=calibration_floor(scaled, seed=1),
         brier_before=brier_score(labels, raw),
         brier_after=brier_score(labels, scaled),
     )

@@ -37,6 +37,7 @@ from ..model.checkpoints import load_model, read_checkpoint
 from galaxy_classifier.model.confidence import (
     apply_temperature,
     brier_score,
+    calibration_floor,
     expected_calibration_error,
     fit_temperature,
     plot_reliability,
@@ -256,7 +257,7 @@ def _calibration_scores(labels:np.ndarray, raw:np.ndarray, scaled:np.ndarray, te
     functions, parts = dict(ece=expected_calibration_error, brier=brier_score), dict(before=raw, after=scaled)
     scores = {f"{name}_{when}": function(labels, probabilities)
               for name, function in functions.items() for when, probabilities in parts.items()}
-    return dict(temperature=temperature, **scores)
+    return dict(temperature=temperature, ece_floor=calibration_floor(scaled), **scores)
 
 # %% ../../nbs/06d_analysis.report.ipynb #cell-040
 @dataclass
@@ -345,7 +346,7 @@ def _calibration_sections(tested:_TestedRun) -> list[ReportSection]:
             f"predictions less confident. The expected calibration error (15 bins) is {scores['ece_before']:.3f} "
             f"before scaling and {scores['ece_after']:.3f} after it, the Brier score {scores['brier_before']:.3f} and "
             f"{scores['brier_after']:.3f}. Bars should reach the diagonal. With {len(labels)} images, some bins hold "
-            "few of them.")
+            f"few of them: true probabilities would have an error of {scores['ece_floor']:.3f} on average.")
     tables = {"as trained": reliability_table(labels, tested.predictions.probabilities),
               "scaled": reliability_table(labels, tested.probabilities)}
     curve = plot_selective(selective_accuracy(labels, tested.probabilities))

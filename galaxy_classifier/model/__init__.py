@@ -15,7 +15,8 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(__name__, submod_attrs={
     "equivariance": ["measure_equivariance", "check_equivariance", "plot_equivariance"],
     "checkpoints": ["load_model", "read_checkpoint", "save_checkpoint"],
     "confidence": [
-        "fit_temperature", "apply_temperature", "reliability_table", "expected_calibration_error", "brier_score",
+        "fit_temperature", "apply_temperature", "reliability_table", "expected_calibration_error",
+        "calibration_floor", "brier_score",
         "plot_reliability", "selective_accuracy", "plot_selective", "NoveltyDetector", "fit_novelty",
     ],
     "probabilities": ["Prior", "make_prior", "reweight", "temper"],
