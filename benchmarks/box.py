@@ -81,7 +81,7 @@ GZ2 = ["smooth", "features", "odd", *LED_TO]
 EFIGI = ["Bulge_to_Total", "Arm_Strength", "Arm_Curvature", "Bar_Length", "Perturbation", "Inclination"]
 EFIGI += ["Contamination", "Multiplicity", "T"]
 RINGS = ["featured", "edge_on_no", "spiral_no"]
-ZOOMS = 1.0, 4 / 3  # magnifications at which the classifier looks at an image
+ZOOMS = 1.0, 1.6  # magnifications at which the classifier looks at an image
 DEGRADED = [("noise", 0.5), ("noise", 0.75), ("blur", 2), ("blur", 4), ("brightness", 0.7), ("jpeg", 20)]
 CREDIT = (
     "Images and classes: Galaxy10 DECaLS (Leung & Bovy) from DESI Legacy Imaging Surveys (CC BY 4.0, Legacy Surveys / "
