@@ -241,9 +241,7 @@ def train_fold(folder, options, fold, seed):
     }
     found_right = (parts[0].probabilities.argmax(1) == parts[0].labels).mean()
     print(place.name, f"{summary['valid_accuracy']:.3f}, at {len(ZOOMS)} magnifications {found_right:.3f}", flush=True)
-    times = pd.read_csv(place / "history.csv")["time"] / 1000
-    seconds = np.ptp(times) * len(times) / max(1, len(times) - 1)
-    return found | dict(limit=detector.limit, seconds=seconds, gigabytes=peak_memory())
+    return found | dict(limit=detector.limit)
 
 
 def peak_memory():
@@ -300,8 +298,6 @@ def validate_folds(folder, options):
         novelty_slope=slope,
         novelty_limit=float(np.mean([run["limit"] for run in runs])),
         surveys=found,
-        core_seconds=float(sum(run["seconds"] for run in runs)),  # each on its share of the cores
-        gigabytes=max(run["gigabytes"] for run in runs),
         config={name: value for name, value in vars(options).items() if not isinstance(value, Path)},
         commit=git_commit(),
         hardware=hardware(),
