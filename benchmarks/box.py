@@ -317,6 +317,7 @@ asymmetry of the galaxy is a second input.
 **Measured** by five-fold cross-validation on the sample of Galaxy10 DECaLS, shared sky kept together: accuracy
 **{accuracy:.1%} ± {standard_error:.1%}**. The galaxies of Galaxy Zoo 2 below are those whose votes lead to a class with
 a confidence of {sure} or more; none of them was trained on in the folds. The network in the file was trained on all.
+The magnifications were chosen on the same folds, which makes the accuracy a little too good.
 
 | | Galaxy10 DECaLS | Galaxy Zoo 2 (SDSS) |
 |---|---|---|
