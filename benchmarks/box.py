@@ -5,6 +5,7 @@ A stage that was stopped resumes.
     python benchmarks/box.py votes    --folder box                          # learn from volunteers' votes
     ... votes --vote-size 97 --vote-epochs 10 --vote-start votes-D4-65px-30   # and further, on larger images
     ... folds (with the same three)   --output results/box.json             # cross-validation on Galaxy10's sample
+    ... zooms (with the same three)   --output results/box_zooms.json       # which magnifications, on the same folds
     ... final (with the same three)   --results results/box.json            # galaxy_classifier/weights
     ... times (with the same three)   --output results/box_times.json       # how long each took, from its history
 
@@ -82,6 +83,7 @@ EFIGI = ["Bulge_to_Total", "Arm_Strength", "Arm_Curvature", "Bar_Length", "Pertu
 EFIGI += ["Contamination", "Multiplicity", "T"]
 RINGS = ["featured", "edge_on_no", "spiral_no"]
 ZOOMS = 1.0, 1.6  # magnifications at which the classifier looks at an image
+SECOND_ZOOMS = 1.1, 1.2, 4 / 3, 1.5, 1.6, 1.7, 1.8, 2.0, 2.3  # what the second of them was chosen from
 DEGRADED = [("noise", 0.5), ("noise", 0.75), ("blur", 2), ("blur", 4), ("brightness", 0.7), ("jpeg", 20)]
 CREDIT = (
     "Images and classes: Galaxy10 DECaLS (Leung & Bovy) from DESI Legacy Imaging Surveys (CC BY 4.0, Legacy Surveys / "
@@ -304,6 +306,29 @@ def validate_folds(folder, options):
     )
 
 
+def compare_zooms(folder, options):
+    """Accuracy with each second magnification; and if a fold's is chosen on the other four, which is no choice on the
+    images that it is judged on."""
+    ways, right = [(1.0,), *((1.0, zoom) for zoom in SECOND_ZOOMS)], []
+    for fold in range(options.folds):
+        network = load_model(folder / f"{options.name}-fold{fold}-seed0" / "best.pt").eval()
+        parts = [predict_split(network, fold_store(folder, fold), "valid", zooms=zooms) for zooms in ways]
+        right.append(np.stack([part.probabilities.argmax(1) == part.labels for part in parts]))
+    chosen = [
+        int(np.concatenate(right[:fold] + right[fold + 1 :], axis=1).mean(1).argmax()) for fold in range(options.folds)
+    ]
+    others = np.concatenate([right[fold][way] for fold, way in enumerate(chosen)])
+    accuracies = np.concatenate(right, axis=1).mean(1)
+    return dict(
+        rows=[dict(zooms=zooms, accuracy=found) for zooms, found in zip(ways, accuracies.tolist(), strict=True)],
+        chosen_on_other_folds=[ways[way] for way in chosen],
+        accuracy=float(others.mean()),
+        images=len(others),
+        commit=git_commit(),
+        hardware=hardware(),
+    )
+
+
 CARD = """# Model card: galaxy10
 
 A classifier of galaxy morphology: the ten classes of Galaxy10 DECaLS, with calibrated probabilities.
@@ -317,7 +342,7 @@ asymmetry of the galaxy is a second input.
 **Measured** by five-fold cross-validation on the sample of Galaxy10 DECaLS, shared sky kept together: accuracy
 **{accuracy:.1%} ± {standard_error:.1%}**. The galaxies of Galaxy Zoo 2 below are those whose votes lead to a class with
 a confidence of {sure} or more; none of them was trained on in the folds. The network in the file was trained on all.
-The magnifications were chosen on the same folds, which makes the accuracy a little too good.
+The second magnification was chosen on the same folds; chosen on the other four for each, it gives {nested:.1%}.
 
 | | Galaxy10 DECaLS | Galaxy Zoo 2 (SDSS) |
 |---|---|---|
@@ -347,7 +372,7 @@ def vote_stages(options):
     return f"{epochs} epochs at {size.removesuffix('px')} px, then {last}"
 
 
-def model_card(network, notes, found):
+def model_card(network, notes, found, nested):
     """What the network is, what it learned from, how good it is and what it cannot do."""
     ours, theirs = found["surveys"]["DECaLS"], found["surveys"]["SDSS"]
     names = dict(images="images", accuracy="accuracy", macro_f1="macro-F1", calibration_error="calibration error")
@@ -367,7 +392,7 @@ def model_card(network, notes, found):
         rows="\n".join(rows),
     )
     degraded = found["surveys"]["degraded"]
-    shown |= dict(degraded=degraded["accuracy"], degraded_error=degraded["calibration_error"])
+    shown |= dict(degraded=degraded["accuracy"], degraded_error=degraded["calibration_error"], nested=nested)
     return CARD.format(**notes, **shown, standard_error=found["standard_error"])
 
 
@@ -398,7 +423,8 @@ def make_final(folder, options, results):
     detected = found["temperature"], detector
     export_onnx(network, WEIGHTS / "galaxy10.onnx", GALAXY10_CLASSES, notes, SIZE, *detected, zooms=ZOOMS)
     save_checkpoint(WEIGHTS / "galaxy10.safetensors", network, GALAXY10_CLASSES, **notes)
-    (WEIGHTS / "MODEL_CARD.md").write_text(model_card(network, notes, found))
+    nested = load_json(results.with_name("box_zooms.json"))["accuracy"]
+    (WEIGHTS / "MODEL_CARD.md").write_text(model_card(network, notes, found, nested))
 
 
 def run_time(place, stage, size, runs=1):
@@ -449,7 +475,7 @@ print(peak_memory())"""
 def main():
     """One stage."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("stage", choices=("stores", "votes", "folds", "final", "times"))
+    parser.add_argument("stage", choices=("stores", "votes", "folds", "zooms", "final", "times"))
     parser.add_argument("--data", type=Path, default=Path("../shared/data"), help="real images")
     parser.add_argument("--folder", type=Path, default=Path("box"), help="stores and runs")
     parser.add_argument("--group", default="D4")
@@ -477,8 +503,8 @@ def main():
         found = validate_folds(options.folder, options)
         if options.output:
             save_json(options.output, found)
-    elif options.stage == "times":
-        found = stage_times(options.folder, options)
+    elif options.stage in ("zooms", "times"):
+        found = (compare_zooms if options.stage == "zooms" else stage_times)(options.folder, options)
         print(pd.DataFrame(found["rows"]).to_string(index=False))
         if options.output:
             save_json(options.output, found)
