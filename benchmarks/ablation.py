@@ -23,6 +23,7 @@ from galaxy_classifier.core import load_json, save_json
 from galaxy_classifier.data.importers import import_hdf5
 from galaxy_classifier.data.splits import connected_groups, related_pairs, stratified_folds
 from galaxy_classifier.data.store import Store, save_splits
+from galaxy_classifier.jobs import content_sample
 from galaxy_classifier.model.checkpoints import load_model
 from galaxy_classifier.preprocessing.morphology import MEASUREMENTS
 from galaxy_classifier.preprocessing.pipeline import preprocess_store
@@ -73,6 +74,9 @@ def measured_store(data, folder, kind):
         preprocess_store(store, PreprocessingParameters(**STORES[kind]), workers=2)
         if kind == "none":
             np.save(path / "asymmetries.npy", np.zeros(len(store), np.float32))
+            notes = Store(path).manifest["preprocessing"]
+            notes["samples"]["asymmetries"] = content_sample(path / "asymmetries.npy")
+            Store(path).update_manifest(preprocessing=notes)
     return Store(path)
 
 
