@@ -144,6 +144,7 @@ def main():
     parser.add_argument("--size", type=int, default=65, help="pixels")
     parser.add_argument("--epochs", type=int, default=30)
     parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--folds", type=int, default=FOLDS, help="how many of the five; more can follow")
     parser.add_argument("--jobs", type=int, default=2, help="trainings at a time, a thread each")
     parser.add_argument("--minutes", type=float, default=1e9, help="no training begins later than this")
     parser.add_argument("--output", type=Path, required=True, help="JSON to write and to resume from")
@@ -152,7 +153,7 @@ def main():
     settings = dict(group=options.group, size=options.size, epochs=options.epochs, folds=FOLDS, data=options.data.name)
     runs = load_json(options.output)["runs"] if options.output.exists() else []
     done = {(run["row"], run["fold"], run["seed"]) for run in runs}
-    plan = [(row, fold, seed) for seed in range(options.seeds) for row in options.rows for fold in range(FOLDS)]
+    plan = [(row, fold, seed) for seed in range(options.seeds) for row in options.rows for fold in range(options.folds)]
     for kind in sorted({ROWS[row][0] for row, *_ in plan}):
         for fold in range(FOLDS):  # before trainings hold the images, which all folds share
             fold_store(options.data, options.folder, kind, fold)
