@@ -8,6 +8,7 @@ __all__ = ['analyse', 'galaxy_analyse']
 # %% ../../nbs/06d_analysis.report.ipynb #cell-003
 import base64
 import io
+from contextlib import suppress
 from dataclasses import dataclass, field
 from importlib.resources import files
 from pathlib import Path
@@ -533,10 +534,17 @@ def _analyse(store:Store, source:str|Path, report:Path, part:str, device:str, ot
             "warnings": run.warnings}
 
 # %% ../../nbs/06d_analysis.report.ipynb #cell-089
+def _trained_at(run:Path) -> float: # milliseconds since 1970
+    "When a run was trained, as its history says: an archive or a copy may change the times of files."
+    with suppress(GalaxyError, OSError, ValueError, KeyError, IndexError):
+        found = float(read_csv_text(run/"history.csv")["time"].iloc[-1])
+        if found > 0: return found
+    return 1000*(run/"best.pt").stat().st_mtime
+
 def _newest_run(folder:Path) -> Path:
     "The run in a folder that was trained last. Raises `GalaxyError` when there is none."
-    found = sorted(folder.glob("*/best.pt"), key=lambda path: path.stat().st_mtime)
-    if found: return found[-1].parent
+    found = sorted((path.parent for path in folder.glob("*/best.pt")), key=_trained_at)
+    if found: return found[-1]
     raise GalaxyError(f"{folder} holds no run. Train one with galaxy-train or gc.train, or give `run`.")
 
 # %% ../../nbs/06d_analysis.report.ipynb #cell-091

@@ -17,7 +17,6 @@ from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Literal
-from uuid import uuid4
 
 import lightning
 import matplotlib.pyplot as plt
@@ -27,7 +26,6 @@ from fastcore.basics import patch
 
 from galaxy_classifier.core import (
     SUMMARY,
-    Entry,
     GalaxyError,
     atomic_path,
     load_json,
@@ -62,6 +60,7 @@ from galaxy_classifier.training.tracking import (
     current_tracking,
     git_commit,
     hardware,
+    own_token,
     run_exists,
     start_run,
     versions,
@@ -230,20 +229,20 @@ def _read_run(folder:Path, store:Store, config:TrainingConfig, start:str|None=No
 # %% ../../nbs/05h_training.fit.ipynb #cell-039
 def _begin_run(trainer:Trainer, tracking, commit:str, parent:str|None) -> str:
     "The id of a folder's MLflow run: a new run, or the one that a killed process made."
-    store, token = trainer.store, trainer.folder/"mlflow.json"
-    if not token.exists(): save_json(token, dict(token=uuid4().hex))
-    devices = trainer.fabric.world_size
+    store, devices = trainer.store, trainer.fabric.world_size
     settings = {**asdict(trainer.config), "data": store.manifest_hash(), "images": len(store), "devices": devices}
     tags = dict(commit=commit, hardware=hardware(trainer.fabric.device))
-    known = load_json(token, dict(token=Entry(str, 1, 100)))["token"]
-    return start_run(tracking, trainer.folder.name, settings, tags, known, parent)
+    token = own_token(trainer.folder/"mlflow.json", tracking.root)
+    return start_run(tracking, trainer.folder.name, settings, tags, token, parent)
 
 # %% ../../nbs/05h_training.fit.ipynb #cell-042
 def _open_logger(trainer:Trainer, held:dict|None, commit:str, parent:str|None) -> RunLogger:
     "The logger of a run, new or resumed."
     tracking = current_tracking().prepare(must=not held)
-    run_id = (held or {}).get("run_id")
-    known = run_id is not None and run_exists(tracking, run_id)
+    run_id, path = (held or {}).get("run_id"), trainer.folder/"mlflow.json"
+    before = load_json(path).get("token") if path.is_file() else None
+    is_copy = before not in (None, own_token(path, tracking.root)) # the run is that of the original
+    known = run_id is not None and not is_copy and run_exists(tracking, run_id)
     logger = RunLogger(run_id if known else _begin_run(trainer, tracking, commit, parent), tracking, trainer.folder)
     logger.sent = held["sent"] if known else 0
     if known: logger.call("update_run", status="RUNNING")
@@ -427,7 +426,8 @@ def run_folder(
     start:str|Path|None=None, # weights to begin from
 ) -> Path: # below runs/
     "A folder that no run with other settings, data or start has."
-    given = json.dumps([asdict(config), store.manifest_hash(), *([str(start)] if start else [])], sort_keys=True)
+    weights = [file_digest(find_model_file(find_weights(start)))] if start else [] # wherever they lie
+    given = json.dumps([asdict(config), store.manifest_hash(), *weights], sort_keys=True)
     return Path("runs")/f"{config.model}-{hashlib.sha256(given.encode()).hexdigest()[:8]}"
 
 # %% ../../nbs/05h_training.fit.ipynb #cell-080

@@ -50,7 +50,9 @@ from galaxy_classifier.training.tracking import (
     RunLogger,
     current_tracking,
     first_line,
+    own_token,
     run_exists,
+    shared_lock,
     start_run,
     start_tracking,
 )
@@ -167,6 +169,11 @@ def _worker_lock(number:int, folder:Path): # a context, see `lock_path`
     return lock_path(_trial_folder(number, folder).with_suffix(".worker"))
 
 # %% ../../nbs/05i_training.search.ipynb #cell-027
+def _folder_of(storage:str) -> Path|None: # None for a server
+    "The folder of a study's database."
+    if not storage.startswith("sqlite:///"): return None
+    return Path(storage.removeprefix("sqlite:///").partition("?")[0]).resolve().parent
+
 def _folder_token(folder:Path) -> str:
     "The token of a study's folder; made if there is none."
     path = folder/"study.json"
@@ -360,13 +367,28 @@ def _study_folder(folder:Path) -> Iterator[None]:
     folder.mkdir(parents=True, exist_ok=True)
     try: yield
     except BaseException:
-        is_empty = {path.name for path in folder.iterdir()} <= {".study.lock"}
-        if made and is_empty: (folder/".study.lock").unlink(missing_ok=True)
+        own = {".study.lock", "study.json"}
+        if made and folder.is_dir() and {path.name for path in folder.iterdir()} <= own:
+            for name in own: (folder/name).unlink(missing_ok=True)
         with suppress(OSError): # what is not empty stays
             for place in made: place.rmdir()
         raise
 
-# %% ../../nbs/05i_training.search.ipynb #cell-061
+# %% ../../nbs/05i_training.search.ipynb #cell-062
+def _is_there(folder:Path) -> bool:
+    "Is the folder of a study still where it was?"
+    return (folder/"study.json").is_file()
+
+@contextmanager
+def _unmoved(folder:Path) -> Iterator[None]:
+    "Raises `GalaxyError` for an error that comes from moving the folder of a study while the block runs."
+    _folder_token(folder)
+    try: yield
+    except Exception:
+        if _is_there(folder): raise
+        raise GalaxyError(f"{folder} was moved or removed during the search. Rerun the same command there.") from None
+
+# %% ../../nbs/05i_training.search.ipynb #cell-064
 def _train_unlocked(study:optuna.Study, number:int, folder:Path, lock:FileLock, train:Callable[[], float]) -> float:
     "Train a trial without holding the study's lock. An interrupted trial returns to the queue."
     with _worker_lock(number, folder):
@@ -378,9 +400,10 @@ def _train_unlocked(study:optuna.Study, number:int, folder:Path, lock:FileLock, 
         except SystemExit:
             _requeue(study, number)
             raise
-        finally: lock.acquire()
+        finally:
+            if _is_there(folder): lock.acquire() # it would make a folder again that was moved meanwhile
 
-# %% ../../nbs/05i_training.search.ipynb #cell-063
+# %% ../../nbs/05i_training.search.ipynb #cell-066
 def search(
     store:Store, # preprocessed and split
     base:TrainingConfig, # everything that is not searched
@@ -395,10 +418,12 @@ def search(
     if trials < 1: raise GalaxyError(f"{trials} trials given; expected 1 or more.")
     if base.target == "votes": raise GalaxyError("A search maximises accuracy, and votes have none; search on classes.")
     folder, described = Path(folder).resolve()/name, _describe_search(space, base, store.manifest_hash())
-    with store.held(), _quiet_optuna(), _study_folder(folder), FileLock(folder/".study.lock") as lock:
+    with (store.held(), _quiet_optuna(), _study_folder(folder), shared_lock(folder/".study.lock") as lock,
+          _unmoved(folder)):
         study = open_study(name, storage, base.epochs, base.seed)
         _check_same_search(study, described)
         _check_own_folder(study, folder)
+        own_token(folder/"study.json", _folder_of(storage))
         parent = _open_parent(study, described)
         def objective(trial):
             def train(): return _run_trial(trial, store, space(trial, base), folder, parent.run_id, device)
@@ -408,12 +433,13 @@ def search(
             _requeue_abandoned(study, folder)
             while _has_work(study, trials):
                 study.optimize(objective, n_trials=1, catch=(GalaxyError, RuntimeError), callbacks=[report])
+                if not _is_there(folder): raise FileNotFoundError
                 _requeue_abandoned(study, folder)
         except _Interrupted: raise KeyboardInterrupt from None
         finally: _conclude_search(study, parent)
     return SearchResult(study)
 
-# %% ../../nbs/05i_training.search.ipynb #cell-071
+# %% ../../nbs/05i_training.search.ipynb #cell-074
 def _deliver_again(
     store:Store, # of the trial
     folder:str|Path, # of its finished run
@@ -429,14 +455,14 @@ def _deliver_again(
     config = settings_from_file(TrainingConfig, Path(folder)/"config.json")
     fit(store, config, folder, device=device, quiet=True)
 
-# %% ../../nbs/05i_training.search.ipynb #cell-073
+# %% ../../nbs/05i_training.search.ipynb #cell-076
 def _register_best(study:SearchResult, data:str, promote:bool) -> str:
     "Register the model of the best trial; returns which version has the alias, and why."
     best, address = study.best_trial, f"models:/{REGISTERED_NAME}@{ALIAS}"
     taken, reason = register_model(best.user_attrs["mlflow_run"], best.value, data, promote)
     return f"{address} is this model: {reason}" if taken else f"{address} stays: {reason}"
 
-# %% ../../nbs/05i_training.search.ipynb #cell-076
+# %% ../../nbs/05i_training.search.ipynb #cell-079
 _DEFAULTS = TrainingConfig(epochs=30)
 
 def galaxy_search(

@@ -10,6 +10,7 @@ import getpass
 import logging
 import os
 import platform
+import re
 import sqlite3
 import subprocess
 import sys
@@ -20,11 +21,20 @@ from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from urllib.parse import unquote
+from uuid import uuid4
 
 from fastcore.basics import patch
 from filelock import FileLock
 
-from ..core import GalaxyError, atomic_path, check_database, printable
+from galaxy_classifier.core import (
+    Entry,
+    GalaxyError,
+    atomic_path,
+    check_database,
+    load_json,
+    printable,
+    save_json,
+)
 
 # %% ../../nbs/05e_training.tracking.ipynb #cell-008
 def _import_client() -> type: # `MlflowClient`
@@ -85,11 +95,14 @@ class Tracking:
     def __repr__(self): return f"Tracking({self.uri!r})"
 
     @property
-    def root(self) -> Path|None: # folder of mlflow.db and mlruns/, also if MLFLOW_TRACKING_URI names it; or None
-        if self.folder: return self.folder if self.exists else None
-        named = Path(unquote(self.uri.removeprefix("sqlite:///"))).absolute()
-        is_ours = self.uri.startswith("sqlite:///") and (named.name, named.is_file()) == ("mlflow.db", True)
-        return named.parent if is_ours else None
+    def database(self) -> Path|None: # the SQLite file, also if MLFLOW_TRACKING_URI names it; None without one
+        named = unquote(self.uri.removeprefix("sqlite:///").partition("?")[0])
+        file = self.folder/"mlflow.db" if self.folder else Path(os.path.realpath(named)) # a link may change
+        return file if self.uri.startswith("sqlite:///") and file.is_file() else None
+
+    @property
+    def root(self) -> Path|None: # folder of the SQLite file and of mlruns/
+        return self.database and self.database.parent
 
     @property
     def exists(self) -> bool: # assumed for a server
@@ -105,26 +118,34 @@ def _sqlite_address(path:Path) -> str:
     return f"sqlite:///{str(path).replace('%', '%25').replace('?', '%3F')}"
 
 def _as_path(address:str) -> Path:
-    "The path of an address such as file:///home/me/mlruns."
-    return Path(unquote(address.removeprefix("file://")))
+    "The path of an address such as file:///home/me/mlruns, or of a plain path."
+    return Path(unquote(address.removeprefix("file://")) if address.startswith("file://") else address)
 
-def _former_root(database:sqlite3.Connection, here:str) -> str: # an address; empty if nothing needs correction
+def _former_root(
+    database:sqlite3.Connection, # of MLflow
+    here:str, # address of the folder of artifacts beside it
+    file:str|Path="mlflow.db", # of the database
+) -> str: # an address; empty if nothing needs correction
     "Where the artifacts were before the store was moved or copied."
     found = database.execute("select artifact_location from experiments where name = ?", [EXPERIMENT]).fetchone()
-    before = (found or [""])[0] or ""
-    if before == here or not (before.startswith("file:///") and before.endswith("/mlruns")): return ""
+    given = (found or [""])[0] or ""
+    before = re.sub(r"/mlruns/\d+$", "/mlruns", given) # MLflow's own choice
+    if before == here or not (before.startswith(("file:///", "/")) and before.endswith("/mlruns")): return ""
+    other = _as_path(before).parent/Path(file).name
+    if other.is_file() and os.path.exists(file) and other.samefile(file): return "" # linked, so both places are right
     rows = database.execute("select artifact_uri from runs where substr(artifact_uri, 1, ?) = ?", [len(before), before])
     ends = [address[len(before):] for address, in rows.fetchmany(1000)]
     there, come_along = (any(_as_path(root + end).exists() for end in ends) for root in (before, here))
-    return "" if there and not come_along else before
+    is_elsewhere = there and not other.is_file() or before != given # MLflow chooses a folder where a command is given
+    return "" if is_elsewhere and not come_along else before
 
 # %% ../../nbs/05e_training.tracking.ipynb #cell-022
-def _settle(folder:Path):
-    "Correct the addresses in a folder's database; a read-only database is not changed."
-    here = (folder/"mlruns").as_uri()
+def _settle(file:Path):
+    "Correct the addresses in a database; a read-only one is not changed."
+    here = (file.parent/"mlruns").as_uri()
     # A database without these tables is not MLflow's yet; a locked one is in use, so its addresses are correct.
-    with suppress(sqlite3.Error), closing(sqlite3.connect(folder/"mlflow.db", timeout=20)) as database:
-        before = _former_root(database, here)
+    with suppress(sqlite3.Error), closing(sqlite3.connect(file, timeout=20)) as database:
+        before = _former_root(database, here, file)
         if not before: return
         with database:
             for table, columns in _ADDRESSES.items():
@@ -141,7 +162,7 @@ def local_path(self:Tracking,
     address:str, # of artifacts, from MLflow's database
 ) -> Path|None: # None for a server
     "The folder of artifacts of this store, also if its database holds a former path."
-    if not self.root or not address.startswith("file://"): return None
+    if not self.root or not address.startswith(("file://", "/")): return None
     path = _as_path(address)
     tail = path.parts[len(path.parts) - path.parts[::-1].index("mlruns"):] if "mlruns" in path.parts else ()
     here = self.root.joinpath("mlruns", *tail)
@@ -169,7 +190,7 @@ def _forget_places():
 def client(self:Tracking) -> Iterator: # an `MlflowClient`
     "MLflow's client for this store only; addresses of a store that was moved or copied are corrected first."
     if self.root and not self.is_settled:
-        _settle(self.root)
+        _settle(self.database)
         self.is_settled = True
     with _mlflow_settings(), _no_stray_folders(self):
         if self.root: _forget_places()
@@ -209,12 +230,21 @@ def _make_experiment(tracking:Tracking):
         if found and found.lifecycle_stage != "active":
             raise GalaxyError(f"MLflow's experiment {EXPERIMENT} was deleted. Restore it, or choose another store.")
         if found: return
-        artifacts = (tracking.folder/"mlruns").as_uri() if tracking.folder else None
+        artifacts = (tracking.root/"mlruns").as_uri() if tracking.root else None
         try: client.create_experiment(EXPERIMENT, artifacts)
         except _unreachable():
             if not client.get_experiment_by_name(EXPERIMENT): raise # otherwise another process has just made it
 
 # %% ../../nbs/05e_training.tracking.ipynb #cell-034
+def shared_lock(
+    path:Path, # of a file, made if there is none; it stays
+) -> FileLock:
+    "A lock to wait for, also for other users who may write here. Raises `GalaxyError` for one that may not be taken."
+    if path.exists() and not os.access(path, os.W_OK):
+        raise GalaxyError(f"{path} belongs to another user. Ask for the right to write to it, or to remove it.")
+    return FileLock(path, mode=0o666) # what the user's umask leaves of it
+
+# %% ../../nbs/05e_training.tracking.ipynb #cell-036
 @patch
 def prepare(self:Tracking,
     must:bool=True, # raise an error if the store is unavailable?
@@ -223,7 +253,7 @@ def prepare(self:Tracking,
     _import_client() # fails now if MLflow is not installed
     try:
         if self.folder: (self.folder/"mlruns").mkdir(parents=True, exist_ok=True)
-        with _mlflow_settings(), FileLock(self.folder/"mlruns"/".lock") if self.folder else nullcontext():
+        with _mlflow_settings(), shared_lock(self.folder/"mlruns"/".lock") if self.folder else nullcontext():
             if self.uri.startswith("sqlite:///"):
                 place = unquote(self.uri.removeprefix("sqlite:///").partition("?")[0])
                 check_database(place, {"experiments", "registered_models"}, "MLflow")
@@ -237,7 +267,7 @@ def prepare(self:Tracking,
                               "MLFLOW_TRACKING_URI to a server or sqlite:///FILE, or unset it.") from None
     return self
 
-# %% ../../nbs/05e_training.tracking.ipynb #cell-037
+# %% ../../nbs/05e_training.tracking.ipynb #cell-039
 _chosen = [] # by `start_tracking`; the last one is used
 
 def current_tracking() -> Tracking:
@@ -252,7 +282,7 @@ def _default_tracking(folder:str|Path|None=None) -> Tracking:
     folder = Path(folder or ".").resolve()
     return Tracking(_sqlite_address(folder/"mlflow.db"), folder)
 
-# %% ../../nbs/05e_training.tracking.ipynb #cell-039
+# %% ../../nbs/05e_training.tracking.ipynb #cell-041
 def start_tracking(
     folder:str|Path|None=None, # of mlflow.db and mlruns/; None: MLFLOW_TRACKING_URI, or the current directory
     must:bool=True, # raise an error if the store is unavailable?
@@ -275,7 +305,7 @@ def __enter__(self:Tracking) -> Tracking:
 @patch
 def __exit__(self:Tracking, *_): self.stop()
 
-# %% ../../nbs/05e_training.tracking.ipynb #cell-043
+# %% ../../nbs/05e_training.tracking.ipynb #cell-045
 def _git(*words:str) -> subprocess.CompletedProcess:
     "Run git in the directory of this file."
     here = Path(__file__).parent if "__file__" in globals() else "."
@@ -295,7 +325,7 @@ def _find_commit() -> str:
     changed = _git("status", "--porcelain", "--untracked-files=no").stdout.strip()
     return head.stdout.strip() + ("+" if changed else "")
 
-# %% ../../nbs/05e_training.tracking.ipynb #cell-045
+# %% ../../nbs/05e_training.tracking.ipynb #cell-047
 def hardware(
     device=None, # a torch.device; None: the CPU
 ) -> str: # for result files
@@ -305,7 +335,7 @@ def hardware(
     threads = torch.get_num_threads()
     return f"{platform.machine()} CPU, {threads} thread{'s'*(threads > 1)}"
 
-# %% ../../nbs/05e_training.tracking.ipynb #cell-047
+# %% ../../nbs/05e_training.tracking.ipynb #cell-049
 _PACKAGES = "torch", "escnn", "numpy", "lightning", "kornia", "optuna", "mlflow", "onnx"
 
 def _version(name:str) -> str:
@@ -316,13 +346,13 @@ def versions() -> dict[str, str]: # package to version
     "Versions of Python and of the packages that results depend on."
     return {"python": platform.python_version(), **{name: _version(name) for name in _PACKAGES}}
 
-# %% ../../nbs/05e_training.tracking.ipynb #cell-050
+# %% ../../nbs/05e_training.tracking.ipynb #cell-052
 def _user_name() -> str:
     "The user's name, or unknown."
     try: return getpass.getuser()
     except (KeyError, OSError): return "unknown" # OSError since Python 3.13
 
-# %% ../../nbs/05e_training.tracking.ipynb #cell-053
+# %% ../../nbs/05e_training.tracking.ipynb #cell-055
 def start_run(
     tracking:Tracking, # prepared
     name:str, # of the run
@@ -348,7 +378,7 @@ def start_run(
                           "Make it writable, free disk space, or set MLFLOW_TRACKING_URI to another.") from None
     return run.info.run_id
 
-# %% ../../nbs/05e_training.tracking.ipynb #cell-055
+# %% ../../nbs/05e_training.tracking.ipynb #cell-057
 def run_exists(
     tracking:Tracking, # prepared
     run_id:str, # of an earlier session
@@ -359,7 +389,26 @@ def run_exists(
     except _unreachable() as error: return getattr(error, "error_code", "") != "RESOURCE_DOES_NOT_EXIST"
     return True
 
-# %% ../../nbs/05e_training.tracking.ipynb #cell-058
+# %% ../../nbs/05e_training.tracking.ipynb #cell-060
+_TOKEN = dict(token=Entry(str, 1, 100), place=Entry(str, needed=False))
+
+def own_token(
+    file:Path, # JSON in the folder of a run or a study
+    root:Path|None, # folder of the database that knows the token; None for a server
+) -> str:
+    "The token of a folder, made if there is none; a copy beside its original gets one of its own."
+    folder = file.parent.resolve()
+    place = folder.relative_to(root).as_posix() if root and folder.is_relative_to(root) else str(folder)
+    held, other = load_json(file, _TOKEN) if file.is_file() else {}, {}
+    original = Path(root or "", held.get("place", place))/file.name
+    with suppress(GalaxyError, OSError):
+        if held and not original.samefile(file): other = load_json(original, _TOKEN)
+    is_new = not held or held["token"] == other.get("token")
+    found = dict(token=uuid4().hex if is_new else held["token"], place=place)
+    if found != held: save_json(file, found)
+    return found["token"]
+
+# %% ../../nbs/05e_training.tracking.ipynb #cell-063
 class RunLogger:
     "Sends one run to MLflow, now or when MLflow is available again."
     def __init__(self,
@@ -372,7 +421,7 @@ class RunLogger:
 
     def __repr__(self): return f"RunLogger({self.run_id!r}, {self.sent} epochs sent to {self.tracking.uri})"
 
-# %% ../../nbs/05e_training.tracking.ipynb #cell-059
+# %% ../../nbs/05e_training.tracking.ipynb #cell-064
 @patch
 @contextmanager
 def attempt(self:RunLogger) -> Iterator: # an `MlflowClient`
@@ -391,7 +440,7 @@ def attempt(self:RunLogger) -> Iterator: # an `MlflowClient`
                   file=sys.stderr, flush=True)
         self.away = False
 
-# %% ../../nbs/05e_training.tracking.ipynb #cell-060
+# %% ../../nbs/05e_training.tracking.ipynb #cell-065
 @patch
 def call(self:RunLogger,
     action:str|Callable, # a method of `MlflowClient` whose first argument is a run, or a function of client and run
@@ -403,7 +452,7 @@ def call(self:RunLogger,
         function(self.run_id, *args, **kwargs)
     return not self.away
 
-# %% ../../nbs/05e_training.tracking.ipynb #cell-063
+# %% ../../nbs/05e_training.tracking.ipynb #cell-068
 @patch
 def log_history(self:RunLogger,
     history:list[dict], # one row an epoch: epoch, time (milliseconds since 1970) and metrics
@@ -418,7 +467,7 @@ def log_history(self:RunLogger,
             self.sent += 1
     return not self.away
 
-# %% ../../nbs/05e_training.tracking.ipynb #cell-068
+# %% ../../nbs/05e_training.tracking.ipynb #cell-073
 class NullLogger:
     "The methods of `RunLogger` for a run that is not tracked."
     run_id, sent = None, 0
