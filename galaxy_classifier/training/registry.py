@@ -16,13 +16,12 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from filelock import FileLock
 
 from .. import __version__
 from ..core import GalaxyError, check_path, path_kind
 from ..model.onnx_file import open_onnx
 from ..model.probabilities import temper, training_shares
-from .tracking import Tracking, current_tracking, first_line
+from .tracking import Tracking, current_tracking, first_line, shared_lock
 
 # %% ../../nbs/05f_training.registry.ipynb #cell-006
 def _named_table(
@@ -127,27 +126,78 @@ def _stays(holder, valid_accuracy:float, data:str) -> str: # empty if the alias 
     return f"version {holder.version} is as good ({best:.3f})" if best >= valid_accuracy else ""
 
 # %% ../../nbs/05f_training.registry.ipynb #cell-025
+def _make_registered_model(client, name:str):
+    "Make the name in the registry, if there is none."
+    from mlflow.exceptions import MlflowException
+    if client.search_registered_models(f"name = '{name}'"): return
+    try: client.create_registered_model(name)
+    except MlflowException as error: # another process has just made it
+        if error.error_code != "RESOURCE_ALREADY_EXISTS": raise
+
+# %% ../../nbs/05f_training.registry.ipynb #cell-027
 def _find_or_create_version(client, name:str, run_id:str, tags:dict): # MLflow's model version
-    "The version of a run. Raises `GalaxyError` for a run without a model."
+    "The version of a run, with these tags. Raises `GalaxyError` for a run without a model."
     outputs = client.get_run(run_id).outputs.model_outputs
     if not outputs:
         raise GalaxyError(f"MLflow has no model of run {run_id}. Rerun the same command when MLflow is available.")
-    if not client.search_registered_models(f"name = '{name}'"): client.create_registered_model(name)
+    _make_registered_model(client, name)
     versions = client.search_model_versions(f"name = '{name}'")
     if versions and not any({"valid_accuracy", "data"} <= set(version.tags) for version in versions):
         raise GalaxyError(f"the registered model {name!r} has no version of galaxy-search. Rename it in MLflow.")
     own = [version for version in versions if version.run_id == run_id]
-    if own: return own[0]
+    if own:
+        for key, value in tags.items(): client.set_model_version_tag(name, own[0].version, key, value)
+        return own[0]
     model = client.get_logged_model(outputs[0].model_id)
     # MLflow would look up a source models:/ID in its global store
     return client.create_model_version(name, model.artifact_location, run_id, tags=tags, model_id=model.model_id)
 
-# %% ../../nbs/05f_training.registry.ipynb #cell-028
+# %% ../../nbs/05f_training.registry.ipynb #cell-030
 def _registry_lock(tracking:Tracking) -> AbstractContextManager:
     "Wait until no other process compares models in a registry on this disk; a server has no lock to wait for."
-    return nullcontext() if tracking.root is None else FileLock(tracking.root/".mlflow.lock")
+    return nullcontext() if tracking.root is None else shared_lock(tracking.root/".mlflow.lock")
 
-# %% ../../nbs/05f_training.registry.ipynb #cell-030
+# %% ../../nbs/05f_training.registry.ipynb #cell-033
+_DECISION = "decision" # tag of a version: comparing or promoting, then compared or promoted
+
+def _after_all(
+    holder, # MLflow's version that had the alias before, or None
+    rivals:list, # versions that are registered at the same time
+): # the version that has the alias afterwards
+    "Compare versions in the order of their numbers."
+    for version in sorted(rivals, key=lambda version: int(version.version)):
+        is_first = holder is None or version.tags[_DECISION].startswith("promot")
+        if is_first or not _stays(holder, float(version.tags["valid_accuracy"]), version.tags["data"]): holder = version
+    return holder
+
+# %% ../../nbs/05f_training.registry.ipynb #cell-036
+_MOST_LOOKS = 20
+
+def _settle(
+    client, # `MlflowClient`
+    name:str, # of the registered model
+    holder, # the version that had the alias at the first look, or None
+    decided:set[int], # numbers of the versions that were decided on by then
+): # the version that has the alias
+    "Give the alias to the version that it belongs to, also when others do so at the same time."
+    from mlflow.exceptions import MlflowException
+    for look in range(_MOST_LOOKS):
+        rivals = [version for version in client.search_model_versions(f"name = '{name}'")
+                  if int(version.version) not in decided and _DECISION in version.tags]
+        winner, now = _after_all(holder, rivals), _production_version(client, name)
+        is_given = now and int(now.version) in decided and now.version != (holder and holder.version) # by a person
+        if is_given or now and now.version == winner.version: return now
+        try: client.set_registered_model_alias(name, ALIAS, winner.version)
+        except MlflowException: # two wrote at once, and the server let one of them
+            if look == _MOST_LOOKS - 1: raise
+    return winner
+
+# %% ../../nbs/05f_training.registry.ipynb #cell-037
+def _is_decided(version) -> bool: # MLflow's model version
+    "Has the registration of a version ended? A process that is killed leaves it undecided."
+    return not version.tags.get(_DECISION, "").endswith("ing")
+
+# %% ../../nbs/05f_training.registry.ipynb #cell-039
 def register_model(
     run_id:str, # of a finished run in MLflow that has a model
     valid_accuracy:float, # its validation accuracy
@@ -156,18 +206,22 @@ def register_model(
     name:str=REGISTERED_NAME, # in the registry
 ) -> tuple[bool, str]: # does it have the alias now? the reason
     "Register a model; it gets the alias if its accuracy is higher. Raises `GalaxyError` for a run without a model."
-    tracking = current_tracking()
+    tracking, decision = current_tracking(), "promot" if promote else "compar"
     with _registry_lock(tracking), tracking.client() as client:
-        holder = _production_version(client, name)
-        if holder and holder.run_id == run_id: return True, f"it is version {holder.version} already"
-        tags = dict(valid_accuracy=valid_accuracy, data=data)
+        before = client.search_model_versions(f"name = '{name}'")
+        holder = _production_version(client, name) # after `before`: what was decided on by then is the past
+        is_own = holder and holder.run_id == run_id
+        if is_own and _is_decided(holder): return True, f"it is version {holder.version} already"
+        tags = dict(valid_accuracy=valid_accuracy, data=data) | {_DECISION: f"{decision}ing"}
         version = _find_or_create_version(client, name, run_id, tags)
-        reason = _stays(holder, valid_accuracy, data) if holder and not promote else ""
-        if reason: return False, reason
-        client.set_registered_model_alias(name, ALIAS, version.version)
-        return True, f"version {version.version}"
+        decided = {int(other.version) for other in before if _is_decided(other)} - {int(version.version)}
+        # A registration that was killed after it moved the alias begins anew, with all versions.
+        winner = _settle(client, name, *(None, set()) if is_own else (holder, decided))
+        client.set_model_version_tag(name, version.version, _DECISION, f"{decision}ed")
+        if winner.run_id == run_id: return True, f"version {winner.version}"
+        return False, _stays(winner, valid_accuracy, data) or f"version {winner.version} was promoted meanwhile"
 
-# %% ../../nbs/05f_training.registry.ipynb #cell-034
+# %% ../../nbs/05f_training.registry.ipynb #cell-043
 def _parse_address(
     source:str, # models:/NAME@ALIAS or models:/NAME/VERSION
 ) -> tuple[str, str|None, str|None]: # name, alias, version
@@ -177,7 +231,7 @@ def _parse_address(
     raise GalaxyError(f"{source} given; expected models:/NAME@ALIAS or models:/NAME/VERSION, "
                       f"such as models:/{REGISTERED_NAME}@{ALIAS}.")
 
-# %% ../../nbs/05f_training.registry.ipynb #cell-036
+# %% ../../nbs/05f_training.registry.ipynb #cell-045
 @lru_cache(1)
 def _download_folder() -> Path:
     "Where files from servers are kept until the process ends."
@@ -196,7 +250,7 @@ def _fetch_artifact(tracking:Tracking, run_id:str, file:str) -> Path: # on this 
         os.replace(found, kept) # so that a broken transfer leaves nothing that looks whole
     return kept
 
-# %% ../../nbs/05f_training.registry.ipynb #cell-037
+# %% ../../nbs/05f_training.registry.ipynb #cell-046
 def _download(
     tracking:Tracking, # where the registry is
     source:str, # models:/NAME@ALIAS or models:/NAME/VERSION
@@ -219,7 +273,7 @@ def _download(
             raise GalaxyError(f"{source} is registered, but its {file} cannot be fetched ({first_line(error)}). "
                               "Check that MLflow's folder of artifacts exists.") from None
 
-# %% ../../nbs/05f_training.registry.ipynb #cell-038
+# %% ../../nbs/05f_training.registry.ipynb #cell-047
 def find_model_file(
     source:str|Path, # a directory of galaxy-train, a file, or models:/NAME@ALIAS or models:/NAME/VERSION
     file:str="best.pt", # which file: best.pt, model.onnx, history.csv
