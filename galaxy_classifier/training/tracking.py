@@ -96,9 +96,10 @@ class Tracking:
 
     @property
     def database(self) -> Path|None: # the SQLite file, also if MLFLOW_TRACKING_URI names it; None without one
+        if not self.uri.startswith("sqlite:///"): return None
         named = unquote(self.uri.removeprefix("sqlite:///").partition("?")[0])
         file = self.folder/"mlflow.db" if self.folder else Path(os.path.realpath(named)) # a link may change
-        return file if self.uri.startswith("sqlite:///") and file.is_file() else None
+        return file if file.is_file() else None
 
     @property
     def root(self) -> Path|None: # folder of the SQLite file and of mlruns/
