@@ -169,10 +169,13 @@ def _worker_lock(number:int, folder:Path): # a context, see `lock_path`
     return lock_path(_trial_folder(number, folder).with_suffix(".worker"))
 
 # %% ../../nbs/05i_training.search.ipynb #cell-027
+def _file_of(storage:str) -> Path:
+    "The file of a study's database in SQLite."
+    return Path(storage.removeprefix("sqlite:///").partition("?")[0]).resolve()
+
 def _folder_of(storage:str) -> Path|None: # None for a server
     "The folder of a study's database."
-    if not storage.startswith("sqlite:///"): return None
-    return Path(storage.removeprefix("sqlite:///").partition("?")[0]).resolve().parent
+    return _file_of(storage).parent if storage.startswith("sqlite:///") else None
 
 def _folder_token(folder:Path) -> str:
     "The token of a study's folder; made if there is none."
@@ -294,11 +297,21 @@ def _study_figures(study:optuna.Study) -> dict[str, plt.Figure]: # by file name;
     return figures
 
 # %% ../../nbs/05i_training.search.ipynb #cell-049
-def _open_parent(study:optuna.Study, described:dict) -> RunLogger:
+def _is_copied(study:optuna.Study, storage:str, root:Path|None) -> bool:
+    "Is the database the copy of one that is still there, so that the study's run in MLflow belongs to that one?"
+    if not storage.startswith("sqlite:///"): return False
+    file = _file_of(storage)
+    place = file.relative_to(root).as_posix() if root and file.is_relative_to(root) else str(file)
+    original = Path(root or "", str(study.user_attrs.get("place", place)))
+    if study.user_attrs.get("place") != place: study.set_user_attr("place", place)
+    return original.is_file() and not original.samefile(file)
+
+def _open_parent(study:optuna.Study, described:dict, storage:str="") -> RunLogger:
     "The logger of the study's run in MLflow: an earlier run if MLflow still has it, or a new one."
     tracking, run_id = current_tracking().prepare(), study.user_attrs.get("mlflow_run")
-    if not run_id or not run_exists(tracking, run_id):
-        if "token" not in study.user_attrs: study.set_user_attr("token", uuid4().hex)
+    is_copied = _is_copied(study, storage, tracking.root)
+    if is_copied or not run_id or not run_exists(tracking, run_id):
+        if is_copied or "token" not in study.user_attrs: study.set_user_attr("token", uuid4().hex)
         fixed = {name: value for name, value in described.items() if not isinstance(value, dict)}
         tags = dict(study=study.study_name, data=described["data"])
         run_id = start_run(tracking, study.study_name, fixed, tags, study.user_attrs["token"])
@@ -424,7 +437,7 @@ def search(
         _check_same_search(study, described)
         _check_own_folder(study, folder)
         own_token(folder/"study.json", _folder_of(storage))
-        parent = _open_parent(study, described)
+        parent = _open_parent(study, described, storage)
         def objective(trial):
             def train(): return _run_trial(trial, store, space(trial, base), folder, parent.run_id, device)
             return _train_unlocked(study, trial.number, folder, lock, train)
