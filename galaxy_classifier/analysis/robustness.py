@@ -25,6 +25,7 @@ from PIL import Image
 from scipy import ndimage
 from scipy.optimize import differential_evolution
 
+from .. import __version__
 from .metrics import bootstrap_weights, confidence_interval, sky_groups
 from galaxy_classifier.core import (
     Entry,
@@ -233,7 +234,7 @@ def _open_ledger(path:Path, networks:dict[str, GalaxyNetwork], store:Store, plan
     "Results so far; those of other networks or data are put aside. Raises `GalaxyError` for another kind of file."
     digests = {name: _network_digest(network) for name, network in networks.items()}
     settings = dict(networks=digests, data=store.manifest_hash(), part=plan.part, seed=plan.seed, cleaned=plan.cleaned,
-                    images=content_sample(store.path/"images.npy"))
+                    images=content_sample(store.path/"images.npy"), version=__version__)
     ledger, kept = Ledger(path, settings, _is_result), path.with_name(f"{path.name}.before")
     if path.exists() and not set(ledger.held or {}) >= _OURS:
         raise GalaxyError(f"{path} holds no results of this kind; give another file, or remove it.")

@@ -23,6 +23,7 @@ from numpy.random import Generator
 from PIL import Image
 from scipy import ndimage
 
+from .. import __version__
 from ..core import GALAXY10_CLASSES, GalaxyError, progress, random_generator
 from .flux import PIXEL_SCALE, rotational_asymmetry, stretch
 from .store import Store, StoreWriter
@@ -638,7 +639,8 @@ def simulate_store(
     _check_request(size, magnification)
     source = dict(kind="simulation", seed=seed, magnification=magnification, pixel_scale=FIELD_OF_VIEW/size,
                   galsim=galsim.__version__)
-    with StoreWriter(path, count, size, list(GALAXY10_CLASSES), source, overwrite, dict(seed=seed)) as writer:
+    split, names = dict(seed=seed), list(GALAXY10_CLASSES)
+    with StoreWriter(path, count, size, names, source, overwrite, split, inputs=__version__) as writer:
         writer.catalog = pd.DataFrame(dict(source="simulation", index=np.arange(count), pixel_scale=FIELD_OF_VIEW/size))
         rows = range(writer.done, count)
         tasks = (delayed(_simulate_row)(index, seed, size, magnification) for index in rows)

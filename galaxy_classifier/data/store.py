@@ -13,6 +13,7 @@ import os
 import re
 import shutil
 import sys
+import unicodedata
 from base64 import b64encode
 from collections import Counter
 from collections.abc import Iterator
@@ -461,7 +462,8 @@ def _lay_out(path:Path, folder:Path, count:int, size:int):
 
 # %% ../../nbs/01d_data.store.ipynb #cell-092
 _PARTS = re.compile(r"(images|labels|targets|images_cleaned|asymmetries|masked|measurements|(train|valid|test)_indices)"
-                    r"\.npy|(catalog|duplicates)\.csv|manifest\.json|ledger\.jsonl|preprocessing\.png|\..*")
+                    r"\.npy|(catalog|duplicates)\.csv|manifest\.json|ledger\.jsonl|preprocessing\.png|(?i:thumbs\.db|desktop\.ini)|"
+                    r"\.(preprocessing|folder|kept)\..+|\..+\.part(\..+)?|\.(DS_Store|directory|localized|nfs.+|_.+)")
 
 def _check_parts(folder:Path):
     "Raises `GalaxyError` for a folder with something that is no part of a store."
@@ -482,11 +484,16 @@ def _check_vacant(path:Path, overwrite:bool):
     _check_parts(path)
 
 # %% ../../nbs/01d_data.store.ipynb #cell-097
-def check_replaceable(path:str|Path):
-    "Raises `GalaxyError` for a directory that cannot be made, or replaced by a rename."
-    path = Path(path)
-    is_here = path.name in ("", "..") or Path.cwd().is_relative_to(path.absolute())
+def check_replaceable(
+    path:str|Path, # of a store
+    *inputs:str|Path|None, # files and folders that it is to be made from
+):
+    "Raises `GalaxyError` for a directory that cannot be made, or replaced by a rename, or that holds its inputs."
+    path, real = Path(path), os.path.realpath(path)
+    is_here = path.name in ("", "..") or Path.cwd().is_relative_to(real)
+    within = [given for given in inputs if given and Path(os.path.realpath(given)).is_relative_to(real)]
     if is_here: reason = "is the current directory, or above it"
+    elif within: reason = f"holds {within[0]}, which is to be read"
     elif is_mount(path): reason = "is a mount point, so it cannot be replaced"
     elif os.path.islink(path): reason = "is a link"
     elif os.path.exists(path) and not os.path.isdir(path): reason = "is a file"
@@ -506,8 +513,10 @@ def check_class_names(classes:list[str]):
             raise GalaxyError(f"the class {name[:_MOST_NAME]!r} cannot be drawn in one line. Rename it.")
     twice = [name for name, count in Counter(classes).items() if count > 1]
     if twice: raise GalaxyError(f"the class {twice[0]!r} is given twice. Give each name once.")
-    spaced = [name for name in classes if name != name.strip() and name.strip() in classes]
-    if spaced: raise GalaxyError(f"the classes {spaced[0].strip()!r} and {spaced[0]!r} differ by spaces. Rename one.")
+    looks = {}
+    for name in classes:
+        other = looks.setdefault(" ".join(unicodedata.normalize("NFC", name).split()), name)
+        if other != name: raise GalaxyError(f"the classes {other!a} and {name!a} look the same. Rename one.")
 
 # %% ../../nbs/01d_data.store.ipynb #cell-101
 class StoreWriter:
@@ -539,8 +548,10 @@ class StoreWriter:
 @patch
 def _has_arrays(self:StoreWriter) -> bool:
     "Are the arrays of unfinished work there? Those that were trimmed are too short to resume with."
-    try: return all(len(open_array(self.folder/f"{name}.npy")) == self.count for name in ("images", "labels"))
+    try: images, labels = (open_array(self.folder/f"{name}.npy") for name in ("images", "labels"))
     except GalaxyError: return False
+    are_sound = images.dtype == np.uint8 and labels.dtype == np.int64
+    return are_sound and images.shape == (self.count, self.size, self.size, 3) and labels.shape == (self.count,)
 
 # %% ../../nbs/01d_data.store.ipynb #cell-104
 @patch

@@ -27,6 +27,7 @@ from fastcore.basics import patch
 from joblib import cpu_count
 from PIL import Image
 
+from .. import __version__
 from galaxy_classifier.core import (
     Entry,
     GalaxyError,
@@ -45,6 +46,7 @@ from ..data.store import Store
 from galaxy_classifier.data.tables import (
     check_format,
     parquet_notes,
+    position_column,
     read_csv_text,
     read_table,
     table_format,
@@ -225,10 +227,14 @@ class PredictionJob:
         return f"PredictionJob({left} of {len(self.list)} images left)"
 
 # %% ../../nbs/07d_inference.catalogue.ipynb #cell-026
-_WORK = re.compile(r"\.?(columns|files|ids|images|ledger)\..*|\.?\d{12}\..*") # names in a folder of unfinished work
+_WORK = re.compile( # names in a folder of unfinished work
+    r"columns\.(csv|parquet)|(files|ids)\.(txt|npy)|images\.json|ledger\.jsonl|\d{12}\.(npz|csv|parquet)|"
+    r"\.(columns|files|ids|images|ledger|\d{12})\.\d+(-\d+)?\.part\.\w+")
 
 def _check_work(folder: Path) -> None:
-    "Raises `GalaxyError` for a folder with files of somebody else, which would be deleted."
+    "Raises `GalaxyError` for a folder with files of somebody else, which would be deleted, and for no folder."
+    if folder.is_symlink() or folder.is_file():
+        raise GalaxyError(f"{folder} is no folder of galaxy-predict. Move it away, or choose another `output`.")
     held = [path.name for path in folder.iterdir()] if folder.is_dir() else []
     foreign = sorted(name for name in held if not _WORK.fullmatch(name))
     if foreign: raise GalaxyError(f"{folder} holds {printable(foreign[0], 60)}, which galaxy-predict did not make. "
@@ -250,9 +256,11 @@ def _begin(self: PredictionJob, images: object, cutouts: Path, service: CutoutSe
         raise
     prior = [self.prior.name, *self.prior.weights.tolist()]
     plan = dict(model=self.classifier.notes["digest"], images=_list_version(listed, self.place),
-                skip_bad=self.skip_bad, prior=prior, embeddings=self.embeddings, pieces="npz")
+                skip_bad=self.skip_bad, prior=prior, embeddings=self.embeddings, pieces="npz",
+                pixel_scale=listed.pixel_scale, version=__version__)
     self.ledger = Ledger(self.folder/"ledger.jsonl", plan, _is_piece)
     if self.ledger.begun:
+        for path in self.folder.glob("columns.*"): path.unlink() # other columns may be wanted now, or none
         for path in fresh.iterdir(): path.replace(self.folder/path.name) # the same files, which may have been moved
         self._forget_changed()
     else:
@@ -460,6 +468,13 @@ def _check_output(output: Path, workers: int, force: bool) -> None:
     check_format(table_format(output))
     check_output_file(output)
 
+def check_apart(output: Path, *inputs: object) -> None: # inputs that are no paths are passed over
+    "Raises `GalaxyError` if an output is one of the inputs, which it would replace."
+    for given in inputs:
+        is_there = isinstance(given, (str, Path)) and output.exists() and os.path.exists(given)
+        if is_there and output.samefile(given):
+            raise GalaxyError(f"{output} is {Path(given).name} itself, which is read. Give another `output`.")
+
 def _check_embeddings(output: Path) -> None:
     "Raises `GalaxyError` if embeddings of another table would be replaced."
     begun = output.absolute().with_name(f".{output.name}.part")
@@ -497,6 +512,7 @@ def predict_catalogue(
     output = Path(output)
     _check_output(output, workers, force)
     classifier = load(model)
+    check_apart(output, *(images if isinstance(images, (list, tuple)) else [images]), prior, classifier.path)
     prior = classifier.prior(prior)
     if embeddings: classifier.check_embeds()
     if embeddings and not force: _check_embeddings(output)
@@ -534,12 +550,18 @@ def predict(
     return pd.read_csv(output, keep_default_na=False) if table_format(output) == "csv" else read_table(output)
 
 # %% ../../nbs/07d_inference.catalogue.ipynb #cell-070
-def _position_table(ra: float|None, dec: float|None, images: list) -> pd.DataFrame|None:
+def _position_table(ra: str|float|None, dec: str|float|None, images: list) -> pd.DataFrame|None:
     "A table with one position; None for images. Raises `GalaxyError` for both, and for half a position."
     if (ra is None) != (dec is None) or (ra is not None and len(images)):
         raise GalaxyError(f"ra {ra}, dec {dec} and {len(images)} images given. "
                           "Give images, or one position with both `ra` and `dec`.")
-    return None if ra is None else pd.DataFrame(dict(id=[f"{ra:.6f}{dec:+.6f}"], ra=ra, dec=dec))
+    if ra is None: return None
+    place = pd.DataFrame(dict(ra=[ra], dec=[dec]))
+    try: degrees = [float(position_column("", place, name)[0]) for name in place]
+    except GalaxyError: degrees = [np.nan]
+    if not np.isfinite(degrees).all():
+        raise GalaxyError(f"ra {ra}, dec {dec} given. Give degrees, or angles such as 12:34:56 and -01:23:45.")
+    return pd.DataFrame(dict(id=[f"{degrees[0]:.6f}{degrees[1]:+.6f}"], ra=degrees[:1], dec=degrees[1:]))
 
 # %% ../../nbs/07d_inference.catalogue.ipynb #cell-072
 def galaxy_predict(
@@ -547,8 +569,8 @@ def galaxy_predict(
     /,
     model:str=None, # model.onnx, a directory of galaxy-train, models:/NAME@ALIAS; the package's own if not given
     output:Path=Path("classes.csv"), # the table to write: .csv, .parquet, .ecsv, .fits or .vot
-    ra:float=None, # degrees; one position instead of images: its image is fetched
-    dec:float=None, # degrees
+    ra:str=None, # degrees, or hours as 12:34:56; one position instead of images: its image is fetched
+    dec:str=None, # degrees, or as -01:23:45
     layer:str=CutoutService.layer, # data release that images at positions come from
     limit:int=None, # classify only the first images of the list
     prior:str="trained", # proportions of the classes: trained, balanced, galaxy10, or a CSV table of class and count

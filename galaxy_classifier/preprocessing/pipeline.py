@@ -81,7 +81,14 @@ class PreprocessingPass:
         plan = dict(version=_VERSION, parameters=parameters.to_dict(), **_identity(store), started=boot_id())
         self.ledger = Ledger(self.folder/"ledger.jsonl", plan)
         self.ledger.say_differences(f"preprocessing of {store.path}", partial(print, file=sys.stderr))
-        if not self.ledger.begun: self.begin()
+        if not self.ledger.begun or not self.has_arrays(): self.begin()
+
+    def has_arrays(self) -> bool:
+        "Are the arrays of unfinished work there?"
+        arrays = _arrays_of(len(self.store), self.store.size, len(self.parameters.measurements))
+        try: held = {name: open_array(self.folder/f"{name}.npy") for name in arrays}
+        except GalaxyError: return False
+        return all((held[name].shape, held[name].dtype) == (shape, kind) for name, (shape, kind) in arrays.items())
 
     def __repr__(self): return f"PreprocessingPass of {self.store.path.name}: {len(self.ledger.results)} chunks done"
 
