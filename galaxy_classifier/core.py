@@ -178,12 +178,19 @@ def save_array(path:str|Path, array:np.ndarray):
         np.save(temporary, array, allow_pickle=False)
 
 # %% ../nbs/00_core.ipynb #cell-041
+def _finite(content:object) -> object:
+    "The same content with None for numbers that JSON does not know."
+    if isinstance(content, dict): return {key: _finite(value) for key, value in content.items()}
+    if isinstance(content, (list, tuple)): return [_finite(value) for value in content]
+    return None if isinstance(content, float) and not math.isfinite(content) else content
+
 def save_json(
     path:str|Path, # the file to write
     content:dict, # anything JSON can hold
 ):
-    "Save a dictionary as readable JSON, atomically."
-    text = json.dumps(content, indent=1, ensure_ascii=False)
+    "Save a dictionary as readable JSON, atomically; NaN and infinity become null."
+    content = _finite(content)
+    text = json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False)
     if re.search("[\ud800-\udfff]", text): text = json.dumps(content, indent=1) # a file name that is not UTF-8
     with atomic_path(path) as temporary:
         temporary.write_text(text + "\n", encoding="utf-8")
@@ -295,6 +302,15 @@ def preallocate(path:str|Path):
         os.posix_fallocate(file.fileno(), 0, os.fstat(file.fileno()).st_size)
 
 # %% ../nbs/00_core.ipynb #cell-060
+def _check_lock(lock:Path, note:Path):
+    "Raises `GalaxyError` for files of another program: a lock of ours is empty, and its note begins with `process`."
+    for path, ours in ((lock, rb"(\d+\s+\S*\s*)?"), (note, rb"(process .*)?")): # soft locks hold a number and a machine
+        if not os.path.lexists(path): continue
+        is_file = path.is_file() and not path.is_symlink()
+        try: is_ours = is_file and re.fullmatch(ours, path.read_bytes()[:200], re.S)
+        except OSError: continue # locking it will say why
+        if not is_ours: raise GalaxyError(f"{path} was made by another program. Move it away, if nothing needs it.")
+
 @contextmanager
 def lock_path(
     path:str|Path, # the file or directory to write
@@ -303,6 +319,7 @@ def lock_path(
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     lock, note = (path.with_name(f".{path.name}.{kind}") for kind in ("lock", "holder"))
+    _check_lock(lock, note)
     try:
         with FileLock(lock, timeout=0):
             since = time.strftime("%Y-%m-%d %H:%M:%S")

@@ -17,14 +17,14 @@ import sys
 import warnings
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
+from PIL import Image, ImageOps, UnidentifiedImageError
 from scipy.ndimage import label
 
 from ..core import GalaxyError, call_within, check_path, import_extra, printable, reading_error
@@ -158,6 +158,7 @@ _SECONDS = 15 # for a file with more
 def _decode(image:Image.Image) -> np.ndarray: # (H,W,3) uint8
     "The decoded pixels as RGB."
     image.load()
+    with suppress(Exception): ImageOps.exif_transpose(image, in_place=True) # broken EXIF is no reason to refuse pixels
     return np.asarray((image.convert("RGBA") if "transparency" in image.info else image).convert("RGB"))
 
 def _decode_file(path:str) -> np.ndarray: # (H,W,3) uint8
@@ -584,7 +585,8 @@ def _with_star(file:Path) -> Path:
 # %% ../../nbs/01b_data.images.ipynb #cell-103
 _SYSTEM_NAMES = {
     "__macosx", "@eadir", "@tmp", "@recycle", "@recently-snapshot", "@__thumb", "#recycle", "#snapshot", "$recycle.bin",
-    "recycler", "system volume information", "lost+found", "thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r",
+    "recycler", "found.000", "network trash folder", "temporary items",
+    "system volume information", "lost+found", "thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r",
     "__pycache__",
 }
 

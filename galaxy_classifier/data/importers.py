@@ -15,6 +15,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
+from inspect import signature
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Literal
@@ -234,6 +235,7 @@ def import_hdf5(
 ) -> Store:
     "Copy an HDF5 file into a store, in slices that follow its chunks, and split it 60 : 20 : 20."
     path = Path(path)
+    check_replaceable(store, path)
     with open_hdf5(path) as file:
         classes = classes or known_classes(getattr(file.get("images"), "shape", ()))
         labels, images = check_hdf5(file, classes), file["images"]
@@ -250,18 +252,38 @@ def import_hdf5(
     return Store(store)
 
 # %% ../../nbs/01h_data.importers.ipynb #cell-039
+def _report_similar(classes:list[str], key:Callable[[str], object]):
+    "Print which names of classes have one key, such as the same number or the same letters in another case."
+    groups = {}
+    for name in classes: groups.setdefault(key(name), []).append(name)
+    for same in groups.values():
+        if not same[1:]: continue
+        shown = ", ".join(map(printable, same))
+        print(f"{shown}: {len(same)} classes, although they differ only in how they are written", file=sys.stderr)
+
 def _number_classes(names:list[str]) -> tuple[list[str], np.ndarray]: # class names, labels (N,) int64
     "Class names, and the label of each image, from the name of each image's class."
     galaxy10 = {name.casefold(): number for number, name in enumerate(GALAXY10_CLASSES)}
     check_class_names(sorted(set(names)))
-    known = {name: galaxy10.get(name.replace("_", " ").casefold()) for name in set(names)}
+    known = {name: galaxy10.get(" ".join(name.replace("_", " ").split()).casefold()) for name in set(names)}
     if None not in known.values(): return list(GALAXY10_CLASSES), np.array([known[name] for name in names], np.int64)
     # Numbers, such as de Vaucouleurs' types −6 to 11. nan, inf and 1e5 count as words.
     are_numbers = all(re.fullmatch(r"[-+]?[0-9]+(\.[0-9]+)?", name) for name in known)
     classes = sorted(known, key=lambda name: (float(name), name)) if are_numbers else sorted(known)
+    _report_similar(classes, float if are_numbers else str.casefold)
     return classes, np.array([classes.index(name) for name in names], np.int64)
 
 # %% ../../nbs/01h_data.importers.ipynb #cell-042
+def _report_inner(folder:Path, rows:list[tuple[str, str]]): # path below the folder, label
+    "Print which folders within those of the classes may have been meant, as in train/spiral and test/spiral."
+    inner = {}
+    for file, label in rows: inner.setdefault(label, set()).add(Path(file).parts[1:-1][:1])
+    shared = sorted(set.intersection(*inner.values())) if inner else []
+    if len(shared) < 2 or () in shared: return
+    said = (f"{folder}: the classes are {', '.join(sorted(inner)[:5])}, not the folders within them "
+            f"({', '.join(name for name, in shared[:5])}). If those are meant, give a folder that holds them.")
+    print(printable(said), file=sys.stderr)
+
 def _folder_table(folder:Path) -> pd.DataFrame: # path (below the folder), label
     "Find images and the folders they lie in. Raises `GalaxyError` if there are none."
     if not folder.is_dir(): raise GalaxyError(f"{folder} is not a directory; expected a folder for each class in it.")
@@ -272,6 +294,7 @@ def _folder_table(folder:Path) -> pd.DataFrame: # path (below the folder), label
     without = {path.name for path in folders} - {label for _, label in rows}
     others = {"images beside the folders of classes": beside, "folders without images": sorted(without)}
     report_others(folder, left_out | {kind: names for kind, names in others.items() if names})
+    _report_inner(folder, rows)
     if not rows:
         raise GalaxyError(f"{folder} holds {len(folders)} folder(s) and no images; expected a folder for each class "
                           f"with files ending in {', '.join(IMAGE_SUFFIXES)}.")
@@ -391,7 +414,7 @@ def import_images(
     "Read labelled images, or images with votes, into a store and split it 60 : 20 : 20."
     source, scale = check_path(source), parse_scale(pixel_scale)
     service = CutoutService(layer=service) if isinstance(service, str) else service
-    check_replaceable(store) # before anything is fetched
+    check_replaceable(store, source, images) # before anything is fetched
     table, base = _labelled_images(source, images, service, skip_bad, bool(votes))
     votes = read_votes(source, table, votes) if votes else None
     origin = dict(kind="folder" if source.is_dir() else "table", name=source.name)
@@ -447,6 +470,7 @@ def import_arrays(
 ) -> Store:
     "Copy arrays into a store and split it 60 : 20 : 20."
     path = Path(images)
+    check_replaceable(store, path, labels)
     pixels, numbers = _open_arrays(path, labels)
     _check_pixels(str(path), pixels)
     classes = classes or known_classes(pixels.shape)
@@ -621,6 +645,16 @@ def _shown(name:str) -> str:
     "A source in a message: the published file is given by its own name."
     return "galaxy10" if name == "published" else f"`{name}`"
 
+_OPTIONS_OF = dict(images=["table"], labels=["arrays"], magnification=["simulate"], layer=["table"], file=["published"],
+                   size=["folder", "table", "simulate"], skip_bad=["folder", "table"]) # option → the sources it is of
+
+def _check_used(given:dict, source:str):
+    "Raises `GalaxyError` for an option that the source does not have."
+    for name, sources in _OPTIONS_OF.items():
+        if name not in given or given[name] == signature(galaxy_data).parameters[name].default: continue
+        if source not in sources:
+            raise GalaxyError(f"`{name}` goes with {' or '.join(map(_shown, sources))}. Leave it out.")
+
 def _only_source(given:dict) -> str: # parameters of `galaxy_data`
     "The parameter that names the source. Raises `GalaxyError` for none, more than one, or options of others."
     known = [*_SOURCES, "overlap"]
@@ -631,7 +665,9 @@ def _only_source(given:dict) -> str: # parameters of `galaxy_data`
         raise GalaxyError("Classes are named for numbers. Give `hdf5` or `arrays` with `classes`.")
     if given["pixel_scale"] is not None and not set(found) & {"folder", "table"}:
         raise GalaxyError("A pixel scale is one of image files. Give `folder` or `table` with `pixel_scale`.")
-    if len(found) == 1: return found[0]
+    if len(found) == 1:
+        _check_used(given, found[0])
+        return found[0]
     raise GalaxyError(f"{len(found)} sources given ({', '.join(map(_shown, found)) or 'none'}); "
                       f"expected one of {', '.join(map(_shown, known))}.")
 

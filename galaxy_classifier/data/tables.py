@@ -6,6 +6,8 @@
 __all__ = ['read_table', 'to_positions', 'write_table']
 
 # %% ../../nbs/01j_data.tables.ipynb #cell-003
+import csv
+import io
 import math
 import os
 import re
@@ -28,6 +30,7 @@ from .splits import check_coordinates
 if TYPE_CHECKING:
     import pyarrow as pa
     import pyarrow.parquet as pq
+    from astropy.io import fits
 
 # %% ../../nbs/01j_data.tables.ipynb #cell-006
 _MAX_COLUMNS = 10_000
@@ -301,6 +304,10 @@ _POSITIONS = [pair.split() for pair in ( # names of right ascension and declinat
     "ra_deg dec_deg", "ra2000 dec2000", "ra2000 de2000", "target_ra target_dec", "s_ra s_dec", "ramean decmean",
     "mean_ra mean_dec", "right_ascension declination", "rightascension declination")]
 
+_UNIT_IN_NAME = re.compile( # ra [deg], dec (J2000)
+    r"(.+?)[\s_]*[\[(]\s*(?:(deg|degrees?|°|h|hr|hours?|hourangle|rad|radians?|hms|dms|h:m:s|d:m:s)|"
+    r"j2000(?:\.0)?|icrs|fk5)\s*[\])]")
+
 def _position_names(lower:dict[str, str]) -> list[str]: # lower-case names → names; right ascension, declination
     "The names of the columns with positions, or an empty list."
     pairs = [*_POSITIONS, *([name, f"{name[:-3]}.dec"] for name in lower if name.endswith(".ra"))] # of a SkyCoord
@@ -313,7 +320,9 @@ def with_known_names(
 ) -> pd.DataFrame: # with columns path, label, id, ra and dec, where they exist
     "Rename known columns. Raises `GalaxyError` if one occurs twice."
     lower = {column: str(column).strip().casefold() for column in table}
-    pair = _position_names({small: column for column, small in lower.items()})
+    bare = {column: _UNIT_IN_NAME.sub(r"\1", small) for column, small in lower.items()}
+    pair = next(filter(None, (_position_names({small: column for column, small in names.items()})
+                              for names in (lower, bare))), [])
     meant = {column: small for column, small in lower.items() if small in _KNOWN_NAMES}
     meant |= dict(zip(pair, ("ra", "dec"), strict=True)) if pair else {}
     known = {*meant.values(), *(lower[column] for column in pair), "ra", "dec"}
@@ -331,6 +340,7 @@ def to_numbers(cells:pd.Series) -> tuple[np.ndarray, np.ndarray]: # (N,) float, 
     "Numbers of a column, and which cells hold something else."
     if cells.dtype.kind in "bMm": return np.full(len(cells), np.nan), cells.notna().to_numpy(bool)
     words = cells.astype(object).where(cells.notna(), "").astype(str).str.strip().str.casefold()
+    words = words.str.replace("\u2212", "-")
     is_unknown = words.isin(_UNKNOWN).to_numpy(bool)
     values = pd.to_numeric(words.where(~is_unknown), errors="coerce").to_numpy(float, na_value=np.nan)
     return values, ~is_unknown & ~np.isfinite(values)
@@ -351,7 +361,8 @@ def from_sexagesimal(cells:pd.Series, column:str) -> np.ndarray: # (N,) degrees;
     return np.where(is_sound, np.where(parts[0].isin(["-", "−"]), -values, values), np.nan)
 
 # %% ../../nbs/01j_data.tables.ipynb #cell-049
-_UNITS = dict(degrees="deg", degree="deg", radians="rad", radian="rad", hours="hourangle", hms="hourangle", dms="deg")
+_UNITS = {"°": "deg"} | dict(degrees="deg", degree="deg",
+                             radians="rad", radian="rad", hours="hourangle", hms="hourangle", dms="deg")
 _HOURS = "h", "hr", "hour" # of time; of a right ascension, hours of angle
 
 def _degrees_in(name:str|Path, column:str, unit:str) -> float:
@@ -406,6 +417,21 @@ def to_positions(
     return table
 
 # %% ../../nbs/01j_data.tables.ipynb #cell-057
+_POSITION_WORDS = re.compile(
+    r"(ra|dec|decl|declination|r\.a\.|right[ _]?ascension|raj2000|dej2000|glon|glat)([^a-z].*)?")
+
+def _unit_of(column:str, notes:dict[str, dict]) -> str: # empty if unknown
+    "The unit of a column, from its description or its name."
+    found = _UNIT_IN_NAME.fullmatch(str(column).strip().casefold())
+    return notes.get(column, {}).get("unit", "") or (found and found[2]) or ""
+
+def _report_unread(name:str|Path, table:pd.DataFrame):
+    "Print which columns look like positions and are not read, since shared sky would leak across the split."
+    unread = [str(column) for column in table if _POSITION_WORDS.fullmatch(str(column).strip().casefold())]
+    if not unread or {"ra", "dec"} <= set(table): return
+    print(printable(f"{name}: no positions are read from {', '.join(unread[:5])}. Call two columns ra and dec."),
+          file=sys.stderr)
+
 def load_table(
     source:str|Path|pd.DataFrame, # see `read_table`
     wanted:list[tuple[str, ...]], # sets of columns, one of which is required
@@ -423,7 +449,8 @@ def load_table(
         raise GalaxyError(f"{name} has {len(table)} rows and the columns {held}; expected {expected}, and at least "
                           "one row. Cutouts are fetched for positions.")
     notes = raw.attrs.get("columns", {})
-    units = {known: notes.get(column, {}).get("unit", "") for column, known in zip(raw, table, strict=True)}
+    units = {known: _unit_of(column, notes) for column, known in zip(raw, table, strict=True)}
+    _report_unread(name, table)
     table = to_positions(name, table, units)
     table.attrs["columns"] = {**notes, **{column: dict(unit="deg") for column in ("ra", "dec") if column in table}}
     return table
@@ -488,13 +515,14 @@ def with_text(table:pd.DataFrame) -> pd.DataFrame:
     return table.assign(**made)
 
 # %% ../../nbs/01j_data.tables.ipynb #cell-068
-_NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?|-+")
+_NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?|-+|[-+](?i:inf|infinity|nan)|" # or an angle
+                     r"[-+]\d{1,3}[:dh° ] ?\d{1,2}(\.\d*)?([:m'′ ] ?(\d{1,2}(\.\d*)?)?[s\"″]?)?")
 
 def escape_cell(cell:object) -> object:
     "Text that is safe in a spreadsheet and on a terminal; other values unchanged."
     if not isinstance(cell, str): return cell
     text = printable(cell, 10*len(cell)) # as long as escapes may be
-    is_formula = text.lstrip()[:1] in tuple("=+-@") and not _NUMBER.fullmatch(text.strip())
+    is_formula = text.lstrip()[:1] in tuple("=+-@＝＋－＠") and not _NUMBER.fullmatch(text.strip())
     return f"'{text}" if is_formula else text
 
 def write_csv(path:str|Path|TextIO, table:pd.DataFrame, **options): # of `DataFrame.to_csv`
@@ -548,9 +576,10 @@ def _ascii(text:object) -> str:
     return printable(text, 10*len(str(text))).encode("ascii", "backslashreplace").decode()
 
 def _fits_names(names:list[str]) -> list[str]:
-    "Names that also differ without case, since FITS ignores case."
+    "Names that fit into a card and also differ without case, since FITS ignores case."
     made = []
     for name in map(_ascii, names):
+        name = name[:60 - name[:60].count("'")] # a quote is written twice; the whole has 68 characters
         taken, number, fresh = {each.casefold() for each in made}, 2, name
         while fresh.casefold() in taken: fresh, number = f"{name}_{number}", number + 1
         made.append(fresh)
@@ -573,19 +602,31 @@ def to_astropy(table:pd.DataFrame, form:str): # form: fits, votable or ascii.ecs
     return made
 
 # %% ../../nbs/01j_data.tables.ipynb #cell-078
+def _keyword(key:str, header:"fits.Header") -> str:
+    "A keyword for an entry of `meta`; none that describes the table itself."
+    word = re.sub(r"[^A-Za-z0-9_-]+", "_", _ascii(key))[:30] or "_"
+    is_plain = len(word) <= 8 and word.upper() not in header and word.upper() != "END"
+    return word.upper() if is_plain else f"HIERARCH META {word}" if len(word) <= 8 else f"HIERARCH {word}"
+
+def _header_value(value:str|float|bool) -> str|float|bool:
+    "A value that a header can hold: no NaN, and one line."
+    is_number = not isinstance(value, str) and math.isfinite(value)
+    return value if is_number else _ascii(value)
+
 def _write_fits(path:Path, table:pd.DataFrame):
     "Write a FITS table; descriptions become TCOMM, `meta` becomes keywords."
     from astropy.io import fits
     made = to_astropy(table, "fits")
     described = {number: made[name].description for number, name in enumerate(made.colnames, 1)}
     for name in made.colnames: made[name].description = None # astropy would hide it in a comment
-    unit = fits.table_to_hdu(made)
-    for number, text in described.items():
-        if text: unit.header[f"TCOMM{number}"] = _ascii(text)
-    for key, value in table.attrs.get("meta", {}).items():
-        word = _ascii(key) if len(key) <= 8 else f"HIERARCH {_ascii(key)}"
-        unit.header[word] = _ascii(value) if isinstance(value, str) else value
-    fits.HDUList([fits.PrimaryHDU(), unit]).writeto(path, overwrite=True)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore") # about names that some programs cannot read
+        unit = fits.table_to_hdu(made)
+        for number, text in described.items():
+            if text: unit.header[f"TCOMM{number}"] = _ascii(text)
+        for key, value in table.attrs.get("meta", {}).items():
+            unit.header[_keyword(key, unit.header)] = _header_value(value)
+        fits.HDUList([fits.PrimaryHDU(), unit]).writeto(path, overwrite=True)
 
 # %% ../../nbs/01j_data.tables.ipynb #cell-079
 def _write_votable(path:Path, table:pd.DataFrame):
@@ -601,11 +642,21 @@ def _write_votable(path:Path, table:pd.DataFrame):
         made.to_xml(str(path), tabledata_format="binary2")
 
 # %% ../../nbs/01j_data.tables.ipynb #cell-080
+def _quote_rows(text:str) -> str: # ECSV
+    "Quote all cells if a row begins with #, which would make it a comment."
+    head = re.match(r"(#[^\n]*\n)*", text)[0]
+    if "\n#" not in text[len(head):]: return text
+    rows, body = csv.reader(io.StringIO(text[len(head):]), delimiter=" "), io.StringIO()
+    csv.writer(body, delimiter=" ", quoting=csv.QUOTE_ALL, lineterminator="\n").writerows(rows)
+    return head + body.getvalue()
+
 def _write_ecsv(path:Path, table:pd.DataFrame):
     "Write ECSV."
     made = to_astropy(table, "ascii.ecsv")
     made.meta.update({_plain(key): _plain(value) for key, value in table.attrs.get("meta", {}).items()})
-    made.write(path, format="ascii.ecsv", overwrite=True)
+    text = io.StringIO()
+    made.write(text, format="ascii.ecsv")
+    Path(path).write_text(_quote_rows(text.getvalue()), encoding="utf-8")
 
 # %% ../../nbs/01j_data.tables.ipynb #cell-082
 def parquet_notes(table:pd.DataFrame) -> dict[bytes, bytes]: # for the schema of an Arrow table

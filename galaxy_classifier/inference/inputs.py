@@ -9,6 +9,7 @@ __all__ = ['ImageList', 'list_images']
 import glob
 import hashlib
 import itertools
+import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -186,16 +187,20 @@ def read(self:ImageList,
 def _list_files(names: list[str|Path], folder: Path, limit: int|None = None) -> ImageList:
     "A list of files, or of the first `limit`; the search stops there."
     source = ", ".join(map(str, names[:3])) + (" …" if names[3:] else "")
-    found = itertools.islice(_find_files(names), limit)
+    found = itertools.islice(_find_files(names), limit and min(limit, sys.maxsize))
     files = map(Path.absolute, progress(found, label="list", unit="images"))
     return _finish_list(folder, "files", source, _write_lines(folder, "files", map(str, files)))
 
 # %% ../../nbs/07b_inference.inputs.ipynb #cell-036
 def _check_ids(name: str, ids: pd.Series) -> None:
     "Raises `GalaxyError` for missing or repeated ids of a table."
-    twice = ids[ids.duplicated()]
-    if ids.isna().any(): raise GalaxyError(f"{name} row {2 + ids.isna().argmax()} has no id. Give one in each row.")
+    words = ids.astype(object).map(str)
+    is_empty, twice = ids.isna() | (words.str.strip() == ""), words[words.duplicated()]
+    if is_empty.any(): raise GalaxyError(f"{name} row {2 + is_empty.argmax()} has no id. Give one in each row.")
     if len(twice): raise GalaxyError(f"{name} has {len(twice)} ids twice, first {twice.iloc[0]!r}. Give each once.")
+    if ids.dtype.kind == "f" and (ids.abs() >= 2**53).any():
+        raise GalaxyError(f"{name} has ids that lost digits as decimal numbers, such as {words[ids.abs().argmax()]}. "
+                          "Give whole numbers or text.")
 
 # %% ../../nbs/07b_inference.inputs.ipynb #cell-038
 def _check_labels(name: str, labels: pd.Series, classes: list[str]) -> None:
@@ -220,7 +225,7 @@ def _load_table(source: str|Path|pd.DataFrame) -> tuple[str, pd.DataFrame, Path]
 # %% ../../nbs/07b_inference.inputs.ipynb #cell-044
 def _keep_columns(folder: Path, source: object, rows: pd.Index) -> None:
     "Store the columns of a table, unchanged, for some of its rows."
-    table = read_table(source).reset_index(drop=True).loc[rows].reset_index(drop=True)
+    table = read_table(source).reset_index(drop=True).loc[rows].reset_index(drop=True).rename(columns=str)
     if table.attrs.get("is_text"): return table.to_csv(folder/"columns.csv", index=False)
     import_extra("pyarrow", "keep_columns")
     table.attrs = {key: table.attrs[key] for key in ("columns", "meta") if key in table.attrs}
