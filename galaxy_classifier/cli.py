@@ -31,7 +31,7 @@ from .jobs import hold_file
 def _whole(text:str) -> int:
     "A whole number as people type it: `1000`, `1e3` or `1,000`."
     if re.fullmatch(r"[-+]?\d{1,3}(,\d{3})+", text): return int(text.replace(",", ""))
-    if not re.fullmatch(r"[-+]?\d+\.?\d*[eE]\+?\d", text): return int(text)
+    if not re.fullmatch(r"[-+]?\d+(\.\d*)?([eE]\+?\d)?", text): return int(text)
     number = float(text)
     if number != int(number): raise ValueError
     return int(number)
@@ -127,14 +127,21 @@ def _take_settings(given:dict, base:object) -> object:
     return settings_from_dict(type(base), {**asdict(base), **picked, **(load_json(file) if file else {}), **chosen})
 
 # %% ../nbs/09_cli.ipynb #cell-027
+def _as_option(word:str, parser:argparse.ArgumentParser) -> str:
+    "A word with dashes as they are typed: `--skip_bad`, or the long dash of a word processor, as in `—output`."
+    found = re.fullmatch(r"(?:--|[‐-―−]-?|-[‐-―−])([A-Za-z][^=]*)(=.*)?", word, re.S)
+    option = found and f"--{found[1].replace('_', '-')}"
+    is_known = found and (word.startswith("--") or option in parser._option_string_actions) # private, since Python 2.7
+    return f"{option}{found[2] or ''}" if is_known else word
+
 def parse_arguments(
     function:Callable, # see `make_parser`
     name:str, # of the command, for the usage line
     words:list[str], # arguments of the command in the shell
 ) -> tuple[list, dict]: # positional and keyword arguments for `function`
     "Parse a command line. Exits with code 2 and the usage for wrong arguments, with 0 after `--help`."
-    words = [re.sub(r"^--[^=]+", lambda option: option[0].replace("_", "-"), str(word)) for word in words]
-    given, parameters = vars(make_parser(function, name).parse_args(words)), signature(function).parameters
+    parser, parameters = make_parser(function, name), signature(function).parameters
+    given = vars(parser.parse_args([_as_option(str(word), parser) for word in words]))
     for key, parameter in parameters.items():
         if is_dataclass(parameter.default): given[key] = _take_settings(given, parameter.default)
     unnamed = [key for key, parameter in parameters.items() if parameter.kind is Parameter.POSITIONAL_ONLY]
