@@ -236,6 +236,7 @@ def unwritable_reason(
     path:str|Path, # of a file or folder to make
 ) -> str: # empty if it can be made
     "Why nothing can be made at a path. A file is tried, since a file server may refuse what permissions allow."
+    if re.match(r"[A-Za-z][A-Za-z0-9+]+:/", str(path)): return "is an address, not a place on this machine"
     path = Path(os.path.abspath(path))
     parent = next(each for each in path.parents if os.path.lexists(each))
     if not parent.is_dir(): return f"would lie in {parent}, which is {'no folder' if parent.is_symlink() else 'a file'}"

@@ -31,7 +31,7 @@ from galaxy_classifier.core import (
 from ..data.images import IMAGE_SUFFIXES, read_image, resize_image
 from ..data.store import open_array
 from ..data.tables import read_table, text_columns, to_numbers, with_known_names, write_csv
-from .catalogue import embedding_paths, file_digest
+from .catalogue import check_apart, embedding_paths, file_digest
 from .classifier import FLAGS, Classifier, Prediction, classify, image_url, load
 from .inputs import ImageList, list_images, open_images
 from ..jobs import check_output_file
@@ -254,14 +254,14 @@ def find_page(
     return f'<!doctype html>\n<html lang="en"><head>{head}</head>\n<body>{body}</body></html>\n'
 
 # %% ../../nbs/07f_inference.find.ipynb #cell-040
-def _check_request(catalogue: Path, like: str|None, unusual: bool, output: Path, force: bool) -> None:
+def _check_request(catalogue: Path, like: str|None, unusual: bool, output: Path, force: bool,
+                   images: str|None = None) -> None:
     "Raises `GalaxyError` for an impossible search or output."
     if (like is None) == (not unusual):
         raise GalaxyError("no search is given, or two. Give an image as `like`, or `unusual=True`.")
     if output.suffix.lower() != ".html": raise GalaxyError(f"output {output} given. Give a name that ends in .html.")
     for path in (output, output.with_suffix(".csv")):
-        if path.absolute() == catalogue.absolute():
-            raise GalaxyError(f"{path} is the catalogue itself. Give another `output`.")
+        check_apart(path, catalogue, like, images)
         is_there = check_path(path).is_file()
         if is_there and not force: raise GalaxyError(f"{path} exists already. Give `force=True` to replace it.")
         check_output_file(path)
@@ -301,7 +301,7 @@ def galaxy_find(
     force:bool=False, # replace an existing output
 ):
     "Find galaxies similar to an image, or unusual ones, in a table of galaxy-predict: a page of images and a table."
-    _check_request(catalogue, like, unusual, output, force)
+    _check_request(catalogue, like, unusual, output, force, images)
     if unusual:
         title, query, notes = f"Unusual galaxies of {catalogue.name}", None, []
         found = find_unusual(catalogue, count)
