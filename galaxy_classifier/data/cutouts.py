@@ -7,10 +7,12 @@ __all__ = ['CutoutService', 'fetch_cutouts']
 
 # %% ../../nbs/01g_data.cutouts.ipynb #cell-003
 import os
+import re
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlencode
+from zlib import crc32
 
 import numpy as np
 import pandas as pd
@@ -58,7 +60,9 @@ def name_of(self:CutoutService,
     ra:float, dec:float, # degrees
 ) -> str: # a file name
     "The file name of a cutout, from its position and settings."
-    return f"{ra:.6f}{dec:+.6f}_{self.layer}_{self.size}px{self.pixel_scale:g}.jpg"
+    server = "" if self.url == CutoutService.url else f"_{crc32(self.url.encode()):08x}"
+    layer = re.sub(r"[^A-Za-z0-9.-]", lambda found: f"_{ord(found[0]):x}", self.layer) # also a slash
+    return f"{ra:.6f}{dec:+.6f}_{layer}_{self.size}px{self.pixel_scale!r}{server}.jpg"
 
 # %% ../../nbs/01g_data.cutouts.ipynb #cell-016
 class _PoliteRetry(Retry):
