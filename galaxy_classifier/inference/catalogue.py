@@ -473,7 +473,7 @@ def check_apart(output: Path, *inputs: object) -> None: # inputs that are no pat
     for given in inputs:
         is_there = isinstance(given, (str, Path)) and output.exists() and os.path.exists(given)
         if is_there and output.samefile(given):
-            raise GalaxyError(f"{output} is {Path(given).name} itself, which is read. Give another `output`.")
+            raise GalaxyError(f"{output} itself is read. Give another `output`.")
 
 def _check_embeddings(output: Path) -> None:
     "Raises `GalaxyError` if embeddings of another table would be replaced."
