@@ -17,6 +17,7 @@ import platform
 import re
 import signal
 import sqlite3
+import stat
 import subprocess
 import sys
 import time
@@ -305,10 +306,8 @@ def preallocate(path:str|Path):
 def _check_lock(lock:Path, note:Path):
     "Raises `GalaxyError` for files of another program: a lock of ours is empty, and its note begins with `process`."
     for path, ours in ((lock, rb"(\d+\s+\S*\s*)?"), (note, rb"(process .*)?")): # soft locks hold a number and a machine
-        if not os.path.lexists(path): continue
-        is_file = path.is_file() and not path.is_symlink()
-        try: is_ours = is_file and re.fullmatch(ours, path.read_bytes()[:200], re.S)
-        except OSError: continue # locking it will say why
+        try: is_ours = stat.S_ISREG(path.lstat().st_mode) and re.fullmatch(ours, path.read_bytes()[:200], re.S)
+        except OSError: continue # there is none, or locking it will say why
         if not is_ours: raise GalaxyError(f"{path} was made by another program. Move it away, if nothing needs it.")
 
 @contextmanager
