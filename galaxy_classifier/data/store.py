@@ -493,7 +493,7 @@ def check_replaceable(
     is_here = path.name in ("", "..") or Path.cwd().is_relative_to(real)
     within = [given for given in inputs if given and Path(os.path.realpath(given)).is_relative_to(real)]
     if is_here: reason = "is the current directory, or above it"
-    elif within and os.path.isdir(path): reason = f"holds {within[0]}, which is to be read"
+    elif within and os.path.isdir(real): reason = f"holds {within[0]}, which is to be read"
     elif is_mount(path): reason = "is a mount point, so it cannot be replaced"
     elif os.path.islink(path): reason = "is a link"
     elif os.path.exists(path) and not os.path.isdir(path): reason = "is a file"
