@@ -462,7 +462,8 @@ def _lay_out(path:Path, folder:Path, count:int, size:int):
 
 # %% ../../nbs/01d_data.store.ipynb #cell-092
 _PARTS = re.compile(r"(images|labels|targets|images_cleaned|asymmetries|masked|measurements|(train|valid|test)_indices)"
-                    r"\.npy|(catalog|duplicates)\.csv|manifest\.json|ledger\.jsonl|preprocessing\.png|(?i:thumbs\.db|desktop\.ini)|"
+                    r"\.npy|(catalog|duplicates)\.csv|manifest\.json|ledger\.jsonl|preprocessing\.png|"
+                    r"(?i:thumbs\.db|desktop\.ini)|"
                     r"\.(preprocessing|folder|kept)\..+|\..+\.part(\..+)?|\.(DS_Store|directory|localized|nfs.+|_.+)")
 
 def _check_parts(folder:Path):
