@@ -258,8 +258,8 @@ def _report_similar(classes:list[str], key:Callable[[str], object]):
     for name in classes: groups.setdefault(key(name), []).append(name)
     for same in groups.values():
         if not same[1:]: continue
-        shown = ", ".join(map(printable, same))
-        print(f"{shown}: {len(same)} classes, although they differ only in how they are written", file=sys.stderr)
+        said = f"{', '.join(same)}: {len(same)} classes, although they differ only in how they are written"
+        print(printable(said), file=sys.stderr)
 
 def _number_classes(names:list[str]) -> tuple[list[str], np.ndarray]: # class names, labels (N,) int64
     "Class names, and the label of each image, from the name of each image's class."
