@@ -150,7 +150,6 @@ def main():
     parser.add_argument("--output", type=Path, required=True, help="JSON to write and to resume from")
     options = parser.parse_args()
     options.folder.mkdir(parents=True, exist_ok=True)
-    settings = dict(group=options.group, size=options.size, epochs=options.epochs, folds=FOLDS, data=options.data.name)
     runs = load_json(options.output)["runs"] if options.output.exists() else []
     done = {(run["row"], run["fold"], run["seed"]) for run in runs}
     plan = [(row, fold, seed) for seed in range(options.seeds) for row in options.rows for fold in range(options.folds)]
@@ -162,11 +161,19 @@ def main():
     work = Parallel(options.jobs, return_as="generator_unordered", pre_dispatch=options.jobs)
     for run in work(delayed(train)(options, *turn) for turn in todo):
         runs = sorted([*runs, run], key=lambda run: (list(ROWS).index(run["row"]), run["seed"], run["fold"]))
-        rows = table(pd.DataFrame(runs)) if any(run["row"] == "ours" for run in runs) else pd.DataFrame()
-        notes = dict(default=asdict(TrainingConfig()), commit=git_commit(), hardware=hardware())
-        save_json(options.output, settings | dict(rows=rows.reset_index().to_dict("records"), runs=runs) | notes)
+        save(options, plan, runs)
         print(f"{run['row']}, fold {run['fold']}, seed {run['seed']}: {run['right'] / run['images']:.3f}", flush=True)
-    print(rows.round(3).to_string() if runs else "nothing to do")
+    print(save(options, plan, runs).round(3).to_string())
+
+
+def save(options, plan, runs):
+    """Write all trainings, and the table of those that were asked for."""
+    settings = dict(group=options.group, size=options.size, epochs=options.epochs, folds=FOLDS, data=options.data.name)
+    asked = [run for run in runs if (run["row"], run["fold"], run["seed"]) in plan]
+    rows = table(pd.DataFrame(asked)) if any(run["row"] == "ours" for run in asked) else pd.DataFrame()
+    notes = dict(default=asdict(TrainingConfig()), commit=git_commit(), hardware=hardware())
+    save_json(options.output, settings | dict(rows=rows.reset_index().to_dict("records"), runs=runs) | notes)
+    return rows
 
 
 if __name__ == "__main__":
