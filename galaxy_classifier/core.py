@@ -274,13 +274,23 @@ SUMMARY = dict( # what summary.json of a run must be
     **{f"valid_{name}": Entry(float, needed=False) for name in ("loss", "accuracy", "macro_f1", "rmse")})
 
 # %% ../nbs/00_core.ipynb #cell-054
+def _check_openable(path:Path):
+    "Raises `OSError` where SQLite can open or make no file. MLflow would try for minutes."
+    if str(path).startswith("file:"): return # an address of SQLite's own
+    folder = Path(os.path.realpath(path)).parent
+    if path.exists() and not path.is_file(): raise OSError(f"{path} {path_kind(path)}")
+    if not folder.is_dir(): raise OSError(f"{folder} {path_kind(folder)}")
+    if not path.exists() and not os.access(folder, os.W_OK): raise OSError(f"{folder} may not be written to")
+    if path.exists() and not os.access(path, os.R_OK): raise OSError(f"{path} may not be read")
+
 def check_database(
     path:str|Path, # an SQLite file; it may not exist yet
     own:set[str], # tables that `kind` makes first; one of them is enough, since a new database may lack the others
     kind:str, # the program that owns it, such as "MLflow"
 ):
-    "Raises `GalaxyError` for a file that is not a database, or belongs to another program."
+    "Raises `GalaxyError` for a file of another program, and `OSError` where none can be opened or made."
     path = Path(path)
+    _check_openable(path)
     if not path.is_file() or not path.stat().st_size: return
     try:
         with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as database:

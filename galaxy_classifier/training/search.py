@@ -144,14 +144,16 @@ def open_study(
     if storage in ("sqlite://", "sqlite:///") or ":memory:" in storage:
         raise GalaxyError(f"a study in {storage!r} would be lost with this process. "
                           "Give a URL such as sqlite:///optuna.db.")
-    if storage.startswith("sqlite:///"):
-        check_database(storage.removeprefix("sqlite:///").partition("?")[0], {"studies", "version_info"}, "Optuna")
     with _quiet_optuna():
         try:
+            if storage.startswith("sqlite:///"):
+                file = storage.removeprefix("sqlite:///").partition("?")[0]
+                check_database(file, {"studies", "version_info"}, "Optuna")
             database = RDBStorage(storage, engine_kwargs=engine, heartbeat_interval=60, grace_period=600,
                                   heartbeat_stale_trial_callback=RetryHeartbeatStaleTrialCallback(max_retry=3))
             return optuna.create_study(storage=database, study_name=name, load_if_exists=True, direction="maximize",
                                        pruner=pruner, sampler=_RepeatableSampler(seed))
+        except GalaxyError: raise
         except Exception as error: # each database driver has its own errors
             is_address, advice = isinstance(error, (ArgumentError, ValueError)), ""
             if is_address: advice = " Give a URL such as sqlite:///optuna.db."

@@ -55,16 +55,22 @@ _SETTINGS = dict(
     MLFLOW_SQLALCHEMYSTORE_POOLCLASS="NullPool")
 _LEVELS = {"alembic": logging.WARNING, "mlflow.store.db.utils": logging.WARNING, "mlflow": logging.ERROR}
 
+def _is_no_error(record:logging.LogRecord) -> bool: # MLflow prints a traceback of each error that it also raises
+    return record.levelno < logging.ERROR
+
 def _set_mlflow() -> Callable[[], None]: # restores everything
     "Make MLflow quiet and fast; the user's own settings are kept."
     _import_client() # sets up MLflow's loggers
     added = {name: value for name, value in _SETTINGS.items() if name not in os.environ}
     levels = {name: logging.getLogger(name).level for name in _LEVELS}
+    database = logging.getLogger("mlflow.store.db.utils")
+    database.addFilter(_is_no_error)
     os.environ.update(added)
     for name, level in _LEVELS.items(): logging.getLogger(name).setLevel(level)
     def undo():
         for name in added: os.environ.pop(name, None)
         for name, level in levels.items(): logging.getLogger(name).setLevel(level)
+        database.removeFilter(_is_no_error)
     return undo
 
 # %% ../../nbs/05e_training.tracking.ipynb #cell-014
