@@ -73,13 +73,13 @@ def _false_claim(dataset:"h5py.Dataset") -> str: # empty for a valid dataset
     "What is wrong with the size that a dataset claims, before any of it is read."
     shape, chunk = dataset.shape, dataset.chunks
     claimed, stored = math.prod(shape)*dataset.dtype.itemsize, dataset.id.get_storage_size()
-    whole = stored >= claimed
+    is_whole = True
     if chunk is not None:
         unpacked = math.prod(chunk)*dataset.dtype.itemsize
         if unpacked > _MAX_CHUNK: return f"has chunks of {unpacked:,} bytes; expected at most {_MAX_CHUNK:,}"
         needed = math.prod(-(-side//part) for side, part in zip(shape, chunk, strict=True))
-        whole = dataset.id.get_num_chunks() == needed
-    if whole and claimed <= _MAX_RATIO*stored: return ""
+        is_whole = dataset.id.get_num_chunks() == needed
+    if is_whole and claimed <= _MAX_RATIO*stored: return "" # nothing is stored of an array that was never written
     return f"claims {claimed:,} bytes, but {stored:,} are stored; expected a completely written dataset"
 
 # %% ../../nbs/01h_data.importers.ipynb #cell-011
