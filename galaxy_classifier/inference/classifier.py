@@ -97,7 +97,7 @@ class Classifier:
         self.parameters = _notes_parameters(path, self.notes)
         self.outputs = {value.name for value in model.graph.output}
         _check_graph(path, model, self.classes, self.parameters.measurements)
-        self.training = training_shares(self.notes.get("class_counts"), self.classes) # share of each class
+        self.training = training_shares(self.notes.get("class_counts"), self.classes, path) # share of each class
         self.session = open_network(model, threads)
 
     def __repr__(self):

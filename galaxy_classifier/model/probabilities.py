@@ -92,11 +92,12 @@ def _shares(name:str, table:pd.DataFrame, classes:list[str]) -> np.ndarray: # (C
 def training_shares(
     counts:list[float]|None, # training images of each class, from a model's notes; None: balanced
     classes:list[str], # of the model
+    model:str|Path="the model", # for the message
 ) -> np.ndarray: # (C,) the maximum is 1
     "Share of each class in training. Raises `GalaxyError` for impossible counts."
     counts = np.asarray([1]*len(classes) if counts is None else counts, np.float64)
     if counts.shape != (len(classes),) or not (np.isfinite(counts) & (counts > 0)).all():
-        raise GalaxyError(f"the model's class_counts do not fit its {len(classes)} classes. Export it again.")
+        raise GalaxyError(f"{model}: 'class_counts' do not fit its {len(classes)} classes. Export it again.")
     return counts/counts.max()
 
 # %% ../../nbs/04i_model.probabilities.ipynb #cell-027
