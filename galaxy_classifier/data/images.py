@@ -283,17 +283,21 @@ def _check_gzip(file:io.BufferedIOBase, headers:list["fits.Header"]):
 _NO_SCIENCE = re.compile(r"(.*[_. ])?(wht|weight|ivar|invvar|var|err|error|rms|dq|mask|ctx|n?exp|psf|sky|bkg)s?"
                          r"\d*([_. ].*)?", re.I)
 
+_BAND_CARDS = "BAND", "FILTER", "FILTER1", "FILTNAM"
+
 def _science_units(file:"fits.HDUList") -> list:
     "Extensions with an image, except weights, errors and masks."
     units = [unit for unit in file if len(getattr(unit, "shape", ())) in (2, 3)]
     return [unit for unit in units if not _NO_SCIENCE.fullmatch(str(unit.name))]
 
-def _band_of(unit) -> str: # empty if unknown
+def _band_of(unit) -> str: # empty if unknown; another word for a band that is none of ours
     "The band in an extension's name or header: r for SCI_R, decam.r, FILTER 'r DECam'."
-    words = [str(unit.name), *(str(unit.header.get(key, "")) for key in ("BAND", "FILTER", "FILTER1", "FILTNAM"))]
-    found = [re.fullmatch(r"(?:.*[_. ]|sdss|decam|des|ps1|hsc-?)?([griz])(?:[_. -].*)?", word.strip(), re.I)
-             for word in words]
-    return next((match[1].lower() for match in found if match), "")
+    band, *filters = (str(unit.header.get(key, "")).strip() for key in _BAND_CARDS)
+    for letters in "griz", "a-z":
+        form = rf"(?:.*[_. ]|sdss|decam|des|ps1|hsc-?)?([{letters}])(?:[_. -].*)?"
+        found = [match for word in (band, str(unit.name), *filters) if (match := re.fullmatch(form, word, re.I))]
+        if found: return found[0][1].lower()
+    return band or next(filter(None, filters), "")
 
 # %% ../../nbs/01b_data.images.ipynb #cell-051
 _TRIPLES = "grz", "gri", "riz", "giz" # the first is that of Galaxy10
@@ -321,8 +325,11 @@ def _find_bands(path:str|Path, file:"fits.HDUList") -> tuple[list, str]: # exten
     planes = [unit for unit in units if len(unit.shape) == 2]
     named = {}
     for unit in planes: named.setdefault(_band_of(unit), unit) # the first of each band
-    named.pop("", None)
-    if len(named) >= 3: return list(named.values()), "".join(named)
+    known = {band: unit for band, unit in named.items() if band in BAND_SCALES}
+    if len(known) >= 3: return list(known.values()), "".join(known)
+    if len(planes) in _ASSUMED and any(named):
+        raise GalaxyError(f"{path} holds the bands {', '.join(filter(None, named))}; expected three of "
+                          f"{', '.join(BAND_SCALES)}. Give each of the images its band as BAND in its header.")
     if len(planes) in _ASSUMED: return planes, ""
     shapes = [unit.shape for unit in file if getattr(unit, "shape", ())]
     raise GalaxyError(f"{path} holds arrays of shapes {printable(shapes, 200)}; expected (3, H, W), or three "
@@ -399,10 +406,14 @@ class _Flux:
     axes:np.ndarray|None # see `_sky_axes`
     filled:bool = False # were borders without data filled?
 
+_NANOMAGGIES = re.compile(r"n(ano)?-?m(a?g+y|aggies)", re.I)
 _MAX_FLUX_PIXELS = 16_000_000 # flux and its stretch take 60 bytes for each
 
 def _take_flux(path:str|Path, units:list, bands:str) -> _Flux:
     "The pixels of some extensions. Raises `GalaxyError` for different shapes or too many pixels."
+    unit = str(units[0].header.get("BUNIT", "")).strip()
+    if unit and not _NANOMAGGIES.match(unit):
+        _say_once(f"a FITS file has its flux in {unit}; its numbers are read as nanomaggies, as in all such files")
     shapes = [unit.shape[-2:] for unit in units]
     if len(set(shapes)) > 1: raise GalaxyError(f"{path} holds bands of shapes {shapes}; expected one shape for all.")
     bands_held = max(3, len(units), *units[0].shape[:-2])
@@ -421,7 +432,10 @@ def _read_flux(path:str|Path, find=_find_bands) -> _Flux: # find: finds the exte
             warnings.simplefilter("ignore") # about oddities in a header
             _check_gzip(opened, headers)
             with fits.open(opened, memmap=False) as file: # scaled numbers (BZERO) cannot be mapped
-                return _take_flux(path, *find(path, file))
+                units, bands = find(path, file)
+                others = [unit.name or str(file.index(unit)) for unit in _science_units(file) if unit not in units]
+                if others: _say_once(f"left out of a FITS file, and of all such files: its images {', '.join(others)}")
+                return _take_flux(path, units, bands)
     except GalaxyError:
         raise
     except Exception as error: # astropy raises almost anything
