@@ -7,6 +7,7 @@ __all__ = ['predict_catalogue', 'predict', 'galaxy_predict']
 
 # %% ../../nbs/07d_inference.catalogue.ipynb #cell-003
 import hashlib
+import itertools
 import json
 import os
 import platform
@@ -338,8 +339,12 @@ def _describe(table: pd.DataFrame) -> dict[str, dict]: # column → its descript
 def _beside(columns: pd.DataFrame, table: pd.DataFrame) -> pd.DataFrame:
     "Columns of the input beside those of the prediction, row by row."
     ours = {str(name).casefold() for name in table}
-    fresh = {name: "id" if small == "id" else f"{name}_input" for name in columns
-             if (small := str(name).strip().casefold()) in ours}
+    small, fresh = {name: str(name).strip().casefold() for name in columns}, {}
+    for name in (name for name in columns if small[name] in ours):
+        taken = {*small.values(), *(each.strip().casefold() for each in fresh.values())}
+        others = (f"{name}_input{number}" for number in itertools.chain([""], itertools.count(2)))
+        fresh[name] = next(each for each in others if each.strip().casefold() not in taken)
+    fresh |= {name: "id" for name in columns if small[name] == "id"}
     columns = columns.rename(columns=fresh).reset_index(drop=True)
     return pd.concat([columns, table.drop(columns=list({"id"} & set(columns)))], axis=1)
 
@@ -540,14 +545,17 @@ def predict(
 ) -> pd.DataFrame: # id, class, probability, asymmetry, novelty, flags, prior, and p_… for each class
     "Classify images. Raises `GalaxyError` for what is no image, and for arrays with an output."
     classifier = load(model)
+    if hasattr(images, "colnames"): images = read_table(images) # of astropy
     if output is None: return classifier.predict(images, skip_bad, limit, prior, pixel_scale)
     items = images if isinstance(images, (list, tuple)) else [images]
     if not all(isinstance(item, (str, Path, Store, pd.DataFrame)) for item in items):
         raise GalaxyError("images in memory cannot be resumed. Leave out output, and save the table that you get.")
     predict_catalogue(images, classifier, output, skip_bad, workers, force=force, limit=limit, prior=prior,
                       pixel_scale=pixel_scale)
-    if table_format(output) == "parquet": return pd.read_parquet(output)
-    return pd.read_csv(output, keep_default_na=False) if table_format(output) == "csv" else read_table(output)
+    form, texts = table_format(output), dict.fromkeys(("id", "class", "flags", "prior"), str)
+    if form == "parquet": return pd.read_parquet(output)
+    if form == "csv": return pd.read_csv(output, keep_default_na=False, dtype=texts)
+    return read_table(output).fillna(dict(flags=""))
 
 # %% ../../nbs/07d_inference.catalogue.ipynb #cell-070
 def _position_table(ra: str|float|None, dec: str|float|None, images: list) -> pd.DataFrame|None:

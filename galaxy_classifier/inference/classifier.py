@@ -192,6 +192,7 @@ FLAGS = {
     "no_galaxy": "no galaxy found in the middle",
     "saturated": "large parts are saturated",
     "small": "far fewer pixels than the training images",
+    "filled": "parts without data were filled with the sky",
     "unusual": "unlike anything that the network was trained on",
 }
 OFF_CENTRE = 1/8 # of the side, from the middle

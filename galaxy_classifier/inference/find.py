@@ -28,11 +28,11 @@ from galaxy_classifier.core import (
     printable,
     reading_error,
 )
-from ..data.images import IMAGE_SUFFIXES, read_image, resize_image
+from ..data.images import is_image_name, read_image, resize_image
 from ..data.store import open_array
 from ..data.tables import read_table, text_columns, to_numbers, with_known_names, write_csv
 from .catalogue import check_apart, embedding_paths, file_digest
-from .classifier import FLAGS, Classifier, Prediction, classify, image_url, load
+from .classifier import FLAGS, Classifier, Prediction, image_url, load
 from .inputs import ImageList, list_images, open_images
 from ..jobs import check_output_file
 
@@ -51,7 +51,8 @@ def _read_table(path: Path) -> pd.DataFrame:
     missing = [name for name in _NEEDED if name not in table]
     if missing: raise GalaxyError(f"{path} lacks the columns {', '.join(missing)}. Give a table of galaxy-predict.")
     if not len(table): raise GalaxyError(f"{path} has no rows. Give a table of galaxy-predict.")
-    texts = {name: table[name].astype(str) for name in ("id", "class", "flags")}
+    texts = {name: table[name].astype(object).where(table[name].notna(), "").astype(str)
+             for name in ("id", "class", "flags")}
     numbers = {name: to_numbers(table[name])[0] for name in ("probability", "novelty")}
     return table.assign(**texts, **numbers)
 
@@ -172,7 +173,7 @@ THUMBNAIL = 128 # pixels a side
 
 def _read_file(name: str) -> np.ndarray|GalaxyError:
     "The image of an id that is a path."
-    if Path(name).suffix.lower() not in IMAGE_SUFFIXES: return GalaxyError(f"{name} is no image. Give `images`.")
+    if not is_image_name(name): return GalaxyError(f"{name} is no image. Give `images`.")
     try: return read_image(name, None)
     except GalaxyError as error: return error
 
@@ -308,7 +309,7 @@ def galaxy_find(
     else:
         classifier = load(model)
         image = _read_one(classifier, like)
-        title, query = f"Similar to {Path(like).name}", classify(image, classifier)
+        title, query = f"Similar to {Path(like).name}", classifier.predict_one(image)
         notes = _query_notes(classifier, image, query)
         found = find_similar(catalogue, image, classifier, count)
     shown = thumbnails(catalogue, found, images)

@@ -33,6 +33,7 @@ from galaxy_classifier.core import (
 from ..data.cutouts import CutoutService, fetch_cutouts
 from galaxy_classifier.data.images import (
     IMAGE_SUFFIXES,
+    _decode,
     find_band_files,
     find_images,
     is_image_name,
@@ -40,7 +41,7 @@ from galaxy_classifier.data.images import (
     read_image,
     to_scale,
 )
-from ..data.importers import aligned_slices, open_hdf5
+from ..data.importers import _check_pixels, aligned_slices, open_hdf5
 from ..data.store import Store, open_array
 from ..data.tables import check_paths, is_table, load_table, read_table, table_format
 
@@ -259,10 +260,9 @@ def _list_hdf5(path: Path, folder: Path, limit: int|None = None) -> ImageList:
     "A list of the rows of an HDF5 file. Raises `GalaxyError` unless it holds images."
     with open_hdf5(path) as file:
         images = file.get("images")
-        shape, dtype = getattr(images, "shape", ()), getattr(images, "dtype", None)
-        if len(shape) != 4 or shape[3] != 3 or shape[1] != shape[2] or dtype != np.uint8:
-            raise GalaxyError(f"{path} holds {sorted(file)}, with images of shape {shape} and type {dtype}. "
-                              "Give images (N, H, H, 3) uint8.")
+        if getattr(images, "shape", None) is None:
+            raise GalaxyError(f"{path} holds {sorted(file)}, but no dataset 'images'. Give images (N, H, H, 3) uint8.")
+        _check_pixels(str(path), images)
         step = next(aligned_slices(images)).stop if len(images) else 1
         count = min(len(images), limit or len(images))
         return _finish_list(folder, "hdf5", str(path.absolute()), count, step)
@@ -342,7 +342,8 @@ def _to_square(image: np.ndarray|Image.Image) -> np.ndarray: # (H,H,3) uint8
     "The central square of an image in memory. Raises `GalaxyError` for another kind of array."
     if isinstance(image, Image.Image):
         if image.mode[0] in "IF": raise GalaxyError(f"it has more than 8 bits (mode {image.mode}). Stretch it first.")
-        image = image.convert("RGBA").convert("RGB") if "transparency" in image.info else image.convert("RGB")
+        try: image = _decode(image.copy())
+        except Exception as error: raise reading_error("it", error, "an image") from None # see `read_rgb`
     image = np.asarray(image)
     if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8 or not image.size:
         raise GalaxyError(f"it is {image.shape} {image.dtype}. Give (H, W, 3) uint8, values 0 to 255.")
@@ -362,7 +363,7 @@ class MemoryImages:
             raise GalaxyError(f"an array of shape {images.shape} given. Give images (H, W, 3) uint8.")
         is_one = isinstance(images, Image.Image) or getattr(images, "ndim", 4) == 3
         self.images = [images] if is_one else images
-        if not hasattr(self.images, "__len__") or isinstance(images, dict):
+        if not hasattr(self.images, "__getitem__") or isinstance(images, (dict, bytes)):
             raise GalaxyError(f"a {type(images).__name__} given. Give paths, arrays (H, W, 3) uint8, or a table.")
         if not len(self.images): raise GalaxyError("no images given. Give at least one.")
 
@@ -387,6 +388,7 @@ def open_images(
     pixel_scale:str|float|None=None, # see `list_images`
 ) -> ImageList|MemoryImages:
     "A numbered list of images on disk or in memory. Raises `GalaxyError` for what is no image."
+    if hasattr(images, "colnames"): images = read_table(images) # of astropy
     is_on_disk = isinstance(images, (str, Path, Store, pd.DataFrame))
     items = images if isinstance(images, (list, tuple)) else []
     paths = sum(isinstance(item, (str, Path)) for item in items)
