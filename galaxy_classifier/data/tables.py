@@ -14,7 +14,7 @@ import re
 import sys
 import warnings
 from collections import Counter
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
@@ -43,12 +43,17 @@ def read_csv_text(path:str|Path) -> pd.DataFrame: # text; NaN for empty cells
     columns = 1 + first.count(",")
     if columns > _MAX_COLUMNS: raise ValueError(f"it has {columns:,} columns, more than {_MAX_COLUMNS:,}")
     if "\0" in first: raise ValueError("it is no text")
-    cells = pd.read_csv(path, header=None, dtype=str, keep_default_na=False, na_values=[""], compression=None,
-                        encoding="utf-8-sig")
+    other = next((sign for sign in ";\t|" if sign in first and columns == 1), "")
+    if other: raise ValueError(f"its cells are separated by {other!r}, not by commas")
+    options = dict(header=None, dtype=str, keep_default_na=False, na_values=[""], compression=None)
+    try: cells = pd.read_csv(path, encoding="utf-8-sig", **options)
+    except pd.errors.ParserError as error:
+        raise ValueError("it begins with a comment" if first.startswith("#") else str(error).strip()) from None
     names = ["" if pd.isna(name) else name for name in cells.iloc[0]]
     twice = [name for name, count in Counter(names).items() if count > 1 and name]
     if twice: raise ValueError(f"it has the column {twice[0]!r} twice")
-    return cells.iloc[1:].set_axis(names, axis=1).reset_index(drop=True)
+    table = cells.iloc[1:].set_axis(names, axis=1).reset_index(drop=True)
+    return table.loc[:, [bool(name) or table.iloc[:, at].notna().any() for at, name in enumerate(names)]]
 
 # %% ../../nbs/01j_data.tables.ipynb #cell-009
 _CELLS_PER_BYTE = 64 # of a table with a path or a position in each row; more are possible only for equal cells
@@ -116,7 +121,7 @@ def _plain_column(column) -> pd.Series|None: # None if a row has no single value
     values = np.asarray(getattr(column, "value", column))
     mask = np.broadcast_to(getattr(column, "mask", False), values.shape)
     if values.ndim != 1: return None
-    if values.dtype.kind == "S": values = np.char.decode(values, "utf-8", "replace")
+    if values.dtype.kind == "S": values = np.char.decode(values, "utf-8", "backslashreplace")
     if values.dtype.kind in "UO":
         if not all(isinstance(value, str) for value in values[~mask]): return None
         words = values.astype(object)
@@ -135,6 +140,10 @@ def _parts(name:str, column) -> dict[str, object]: # name → column of numbers 
     return {name: column.isot if hasattr(column, "isot") else column}
 
 # %% ../../nbs/01j_data.tables.ipynb #cell-021
+def _say_left_out(name:str|Path, what:str):
+    "Print what is left out of a table."
+    print(f"left out of {printable(name)}: {printable(what, 300)}", file=sys.stderr)
+
 def from_astropy(name:str|Path, table) -> pd.DataFrame: # name: for messages; attrs: units, descriptions, meta
     "An astropy table as a DataFrame, without columns that lack a single value in each row."
     columns, notes, left_out = {}, {}, []
@@ -146,9 +155,7 @@ def from_astropy(name:str|Path, table) -> pd.DataFrame: # name: for messages; at
             unit = "deg" if part != title else table[title].info.unit
             notes[part] = {key: str(value) for key, value in
                            dict(unit=unit, description=table[title].info.description).items() if value}
-    if left_out:
-        print(f"left out of {printable(name)}: {', '.join(map(printable, left_out))}, "
-              "without a single value in each row", file=sys.stderr)
+    if left_out: _say_left_out(name, f"{', '.join(left_out)}, without a single value in each row")
     frame = pd.DataFrame(columns, index=range(len(table)))
     meta = {str(key): value for key, value in table.meta.items() if isinstance(value, (str, int, float, bool))}
     frame.attrs.update(columns={part: note for part, note in notes.items() if part in columns}, meta=meta)
@@ -157,18 +164,20 @@ def from_astropy(name:str|Path, table) -> pd.DataFrame: # name: for messages; at
 # %% ../../nbs/01j_data.tables.ipynb #cell-024
 _PLAIN = b"utf-8", b"us-ascii", b"ascii", b"iso-8859-1", b"latin-1" # encodings that contain ASCII
 
-def _check_votable(path:Path):
+def _check_votable(path:Path) -> int: # number of its tables
     "Raises `ValueError` for a VOTable that refers to other data or claims more than it holds."
     content = path.read_bytes()
     encoding = re.match(rb"\s*<\?xml[^>]*encoding\s*=\s*[\"']([\w-]+)", content)
     is_plain = b"\0" not in content and (encoding is None or encoding[1].lower() in _PLAIN)
     if not is_plain: raise ValueError("it is not in UTF-8")
-    claims = dict(nrows=1., arraysize=1.) # the largest of each
+    claims, elements = dict(nrows=1., arraysize=1.), Counter() # claims: the largest of each
     def begin_document(name, system, public, has_definitions):
         if has_definitions: raise ValueError("it defines entities")
     def begin(name, attributes):
         names = {key.rpartition(":")[2].lower(): value for key, value in attributes.items()}
-        if "href" in names and name.rpartition(":")[2].upper() == "STREAM":
+        kind = name.rpartition(":")[2].upper()
+        elements[kind] += 1
+        if "href" in names and kind == "STREAM":
             raise ValueError("its data are at another address")
         for key in claims:
             numbers = re.findall(r"\d+", names.get(key, ""))
@@ -178,6 +187,7 @@ def _check_votable(path:Path):
     parser.Parse(content, True)
     most, claimed = max(_SMALL_TABLE//64, _CELLS_PER_BYTE*len(content)), math.prod(claims.values())
     if claimed > most: raise ValueError(f"it claims {claimed:,.0f} cells in {len(content):,} bytes")
+    return elements["TABLE"]
 
 # %% ../../nbs/01j_data.tables.ipynb #cell-027
 def _check_yaml(text:str):
@@ -204,7 +214,7 @@ def _ecsv_lines(path:Path) -> list[str]:
     "The lines of an ECSV file. Raises `ValueError` for one that is packed, or has anchors in its header."
     content = path.read_bytes()
     if not content.startswith(b"# %ECSV "): raise ValueError("it does not begin with %ECSV")
-    lines = content.decode("utf-8").splitlines()
+    lines = content.decode("utf-8").replace("\r\n", "\n").split("\n") # text may hold other ends of lines
     _check_yaml("\n".join(line[2:] for line in lines if line.startswith("# ")))
     return lines
 
@@ -224,8 +234,11 @@ def _fits_table(path:Path):
         if not tables: raise ValueError("it holds no table")
         names, header = list(tables[0].columns.names), tables[0].header
         described = {name: header.pop(f"TCOMM{number}", None) for number, name in enumerate(names, 1)}
-        for name in [column.name for column in tables[0].columns if re.match(r"\d*[PQ]", str(column.format))]:
-            tables[0].columns.del_col(name) # a column of variable length has no single value
+        others = [unit.name or "a table without a name" for unit in tables[1:]]
+        if others: _say_left_out(path, f"{', '.join(others)}, after its first table")
+        long = [column.name for column in tables[0].columns if re.match(r"\d*[PQ]", str(column.format))]
+        for name in long: tables[0].columns.del_col(name)
+        if long: _say_left_out(path, f"{', '.join(long)}, of variable length")
         table = Table.read(tables[0])
         for name in table.colnames: table[name].info.description = table[name].info.description or described.get(name)
         return table
@@ -244,7 +257,8 @@ def _read_astropy(path:Path, form:str) -> pd.DataFrame: # form: fits, votable or
         warnings.simplefilter("ignore") # about oddities in a header
         if form == "fits": return from_astropy(path, _fits_table(path))
         if form == "ascii.ecsv": return from_astropy(path, Table.read(_ecsv_lines(path), format=form))
-        _check_votable(path)
+        count = _check_votable(path)
+        if count > 1: _say_left_out(path, f"{count - 1} tables after its first")
         return from_astropy(path, parse_single_table(path).to_table(use_names_over_ids=True))
 
 # %% ../../nbs/01j_data.tables.ipynb #cell-033
@@ -276,12 +290,21 @@ def is_table(path:str|Path) -> bool:
     return not has_image and any(kind in ("BINTABLE", "TABLE") for kind, _ in kinds)
 
 # %% ../../nbs/01j_data.tables.ipynb #cell-036
+def _decode_bytes(table:pd.DataFrame) -> pd.DataFrame:
+    "Text where a table has bytes, as Parquet and the tables of astropy hold it: not b'M 51'."
+    made = table.copy(deep=False)
+    for number, kind in enumerate(table.dtypes):
+        cells = table.iloc[:, number]
+        if kind.kind != "O" or pd.api.types.infer_dtype(cells) != "bytes": continue
+        made.isetitem(number, cells.map(lambda cell: cell.decode("utf-8", "backslashreplace"), na_action="ignore"))
+    return made
+
 def read_table(
     source:str|Path|pd.DataFrame, # CSV, ECSV, FITS, VOTable or Parquet; or a pandas or astropy table
     leave_out:str="", # a column of Parquet that is not read, and may hold lists
-) -> pd.DataFrame: # unchanged; attrs: columns (unit and description of each), meta
+) -> pd.DataFrame: # bytes become text; attrs: columns (unit and description of each), meta
     "Read a table. Raises `GalaxyError` if it is not a valid table."
-    if isinstance(source, pd.DataFrame): return source
+    if isinstance(source, pd.DataFrame): return _decode_bytes(source)
     if hasattr(source, "colnames"): return from_astropy("the table", source)
     path, form = Path(source), table_format(source)
     check_format(form)
@@ -290,7 +313,7 @@ def read_table(
             table = read_csv_text(path)
             table.attrs["is_text"] = True
             return table
-        return _read_parquet(path, leave_out) if form == "parquet" else _read_astropy(path, form)
+        return _decode_bytes(_read_parquet(path, leave_out)) if form == "parquet" else _read_astropy(path, form)
     except GalaxyError: raise
     except Exception as error: # pandas, Arrow and astropy raise almost anything
         raise reading_error(path, error, "a table", f"expected {TABLES}") from None
@@ -369,12 +392,12 @@ def _degrees_in(name:str|Path, column:str, unit:str) -> float:
     "Number of degrees in a unit. Raises `GalaxyError` if the unit is not an angle."
     word = unit.strip().strip('"').replace(":", "").casefold()
     known = _UNITS.get(word, unit.strip())
-    if known == "deg": return 1.
+    if "deg" in (known, word): return 1.
     if column == "ra" and word in _HOURS: return 15.
     units = import_extra("astropy.units", f"The unit {unit}")
-    try: return float(units.Unit(known).to("deg"))
-    except (ValueError, TypeError):
-        raise GalaxyError(f"{name}: {column} has the unit {unit!r}. Give an angle, such as deg or hourangle.") from None
+    for spelled in (known, word): # ARCSEC is none of astropy's
+        with suppress(ValueError, TypeError): return float(units.Unit(spelled).to("deg"))
+    raise GalaxyError(f"{name}: {column} has the unit {unit!r}. Give an angle, such as deg or hourangle.")
 
 # %% ../../nbs/01j_data.tables.ipynb #cell-051
 def position_column(
@@ -556,10 +579,10 @@ def _whole_column(cells:pd.Series, form:str):
     return MaskedColumn(values, mask=mask, fill_value=_absent_number(values))
 
 # %% ../../nbs/01j_data.tables.ipynb #cell-072
-_NO_TEXT = re.compile(r"[\0-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
+_NO_TEXT = re.compile(r"[\0-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\ufffe\uffff]")
 
 def _plain(text:object) -> str:
-    "Text without what XML forbids and a terminal obeys: its escapes stand there instead."
+    "Text without what XML forbids, a terminal obeys or ECSV takes for the end of a line: escapes stand there instead."
     return _NO_TEXT.sub(lambda found: found[0].encode("unicode_escape").decode(), str(text))
 
 def _text_column(cells:pd.Series, form:str):
