@@ -358,30 +358,35 @@ def with_known_names(
 
 # %% ../../nbs/01j_data.tables.ipynb #cell-044
 _UNKNOWN = "", "na", "n/a", "nan", "null", "none", "-", "--" # words for an empty cell in a column of numbers
+_TYPESET = str.maketrans("−–—‘’“”′″ʰᵐˢᵈº˚", "---''\"\"'\"hmsd°°") # signs of printed tables → of a keyboard
+
+def _typed_words(cells:pd.Series) -> pd.Series:
+    "Cells as somebody would type them, in small letters; empty text for empty cells."
+    words = cells.astype(object).where(cells.notna(), "").astype(str).str.strip().str.casefold()
+    return words.str.translate(_TYPESET).str.replace("''", '"')
 
 def to_numbers(cells:pd.Series) -> tuple[np.ndarray, np.ndarray]: # (N,) float, NaN where unknown; (N,) bool, wrong
     "Numbers of a column, and which cells hold something else."
     if cells.dtype.kind in "bMm": return np.full(len(cells), np.nan), cells.notna().to_numpy(bool)
-    words = cells.astype(object).where(cells.notna(), "").astype(str).str.strip().str.casefold()
-    words = words.str.replace("\u2212", "-")
+    words = _typed_words(cells)
     is_unknown = words.isin(_UNKNOWN).to_numpy(bool)
     values = pd.to_numeric(words.where(~is_unknown), errors="coerce").to_numpy(float, na_value=np.nan)
     return values, ~is_unknown & ~np.isfinite(values)
 
 # %% ../../nbs/01j_data.tables.ipynb #cell-046
-_SEXAGESIMAL = r"([-+\u2212]?)(\d{1,3})([hd° :])(\d{1,2}(?:\.\d*)?)(?:[m'′ :](\d{1,2}(?:\.\d*)?)?[s\"″]?)?[m'′]?"
+_SEXAGESIMAL = r"([-+]?)(\d{1,3})([hd° :])(\d{1,2}(?:\.\d*)?)(?:[m' :](\d{1,2}(?:\.\d*)?)?[s\"]?)?[m']?"
 
 def from_sexagesimal(cells:pd.Series, column:str) -> np.ndarray: # (N,) degrees; NaN for other text
     "Angles written with minutes and seconds; in the column `ra` they are hours."
-    words = cells.astype(object).where(cells.notna(), "").astype(str).str.strip().str.casefold()
-    words = words.str.replace(r"\s*([hdms°'′\"″:])\s*|\s+", lambda found: found[1] or " ", regex=True)
+    words = _typed_words(cells).str.replace(r"\s*([hdms°'\":])\s*|\s+", lambda found: found[1] or " ", regex=True)
+    words = words.str.replace(r"([hms°'\"])\.(\d+)$", r".\2\1", regex=True) # 34ᵐ56ˢ.7
     parts = words.str.extract(f"^{_SEXAGESIMAL}$")
     whole, minutes, seconds = (pd.to_numeric(parts[number], errors="coerce").to_numpy(float) for number in (1, 3, 4))
     seconds = np.where(parts[3].notna() & parts[4].isna(), 0, seconds)
     are_hours = (parts[2] == "h") | ((column == "ra") & ~parts[2].isin(["d", "°"]))
     values = np.where(are_hours, 15, 1)*(whole + minutes/60 + seconds/3600)
     is_sound = (minutes < 60) & (seconds < 60)
-    return np.where(is_sound, np.where(parts[0].isin(["-", "−"]), -values, values), np.nan)
+    return np.where(is_sound, np.where(parts[0] == "-", -values, values), np.nan)
 
 # %% ../../nbs/01j_data.tables.ipynb #cell-049
 _UNITS = {"°": "deg"} | dict(degrees="deg", degree="deg",
@@ -441,7 +446,8 @@ def to_positions(
 
 # %% ../../nbs/01j_data.tables.ipynb #cell-057
 _POSITION_WORDS = re.compile(
-    r"(ra|dec|decl|declination|r\.a\.|right[ _]?ascension|raj2000|dej2000|glon|glat)([^a-z].*)?")
+    r"(ra|dec|decl|declination|r\.a\.|right[ _]?ascension|raj2000|dej2000|g?lon|g?lat|longitude|latitude|[xy]_world)"
+    r"([^a-z].*)?|[lb]")
 
 def _unit_of(column:str, notes:dict[str, dict]) -> str: # empty if unknown
     "The unit of a column, from its description or its name."
@@ -451,7 +457,8 @@ def _unit_of(column:str, notes:dict[str, dict]) -> str: # empty if unknown
 def _report_unread(name:str|Path, table:pd.DataFrame):
     "Print which columns look like positions and are not read, since shared sky would leak across the split."
     unread = [str(column) for column in table if _POSITION_WORDS.fullmatch(str(column).strip().casefold())]
-    if not unread or {"ra", "dec"} <= set(table): return
+    is_magnitude = [column.strip().casefold() for column in unread] in (["b"], ["l"]) # galactic l and b come together
+    if not unread or is_magnitude or {"ra", "dec"} <= set(table): return
     print(printable(f"{name}: no positions are read from {', '.join(unread[:5])}. Call two columns ra and dec."),
           file=sys.stderr)
 
