@@ -338,7 +338,7 @@ def _describe(table: pd.DataFrame) -> dict[str, dict]: # column → its descript
 
 def _beside(columns: pd.DataFrame, table: pd.DataFrame) -> pd.DataFrame:
     "Columns of the input beside those of the prediction, row by row."
-    ours = {str(name).casefold() for name in table}
+    ours = {"embedding", *(str(name).casefold() for name in table)} # CSV has embeddings beside it
     small, fresh = {name: str(name).strip().casefold() for name in columns}, {}
     for name in (name for name in columns if small[name] in ours):
         taken = {*small.values(), *(each.strip().casefold() for each in fresh.values())}

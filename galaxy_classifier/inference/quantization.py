@@ -18,7 +18,7 @@ import onnx
 from onnxruntime.quantization import CalibrationDataReader, CalibrationMethod, QuantFormat, QuantType, quantize_static
 
 from ..core import GalaxyError, atomic_path, lock_path, printable, progress
-from .classifier import Classifier, load
+from .classifier import Classifier, load, report_left_out
 from .inputs import open_images
 from ..jobs import check_output_file
 from ..model.onnx_file import read_onnx, seal_model
@@ -110,10 +110,12 @@ def compare_predictions(
 OTHERS = 200 # images to compare on
 
 def _prepare_some(classifier: Classifier, images: str|list, limit: int) -> tuple[np.ndarray, np.ndarray]:
-    "Some prepared images and their measurements; those that cannot be read are left out."
+    "Some prepared images and their measurements; those that cannot be read are left out, and named."
     with tempfile.TemporaryDirectory() as folder:
         listed = open_images(images, Path(folder), classifier.classes, Path(folder)/"cutouts", True, limit)
-        read = [image for _, image in listed.read(0, len(listed)) if not isinstance(image, GalaxyError)]
+        given = [image for _, image in listed.read(0, len(listed))]
+    read = [image for image in given if not isinstance(image, GalaxyError)]
+    report_left_out([str(error) for error in given if isinstance(error, GalaxyError)])
     if not read: raise GalaxyError(f"none of {len(listed)} images could be read. Give other images.")
     ready = [classifier.prepare(image) for image in progress(read, len(read), "prepare", "images")]
     return tuple(map(np.stack, zip(*ready, strict=True)))
