@@ -155,12 +155,14 @@ def _check_labels(
         raise GalaxyError(f"{name}: the labels are {labels.shape} {labels.dtype}; expected {(count,)} integers, "
                           "one for each image.")
     if count == 0: raise GalaxyError(f"{name} holds no images; expected at least one.")
-    try: labels = labels[:].astype(np.int64)
+    try: labels = labels[:]
     except OSError as error: raise reading_error(name, error, "labels") from None
     wrong = np.flatnonzero((labels < 0) | (labels >= len(classes)))
     if len(wrong):
+        advice = " If there are more classes, give their names as `classes`." if labels.min() >= 0 else ""
         raise GalaxyError(f"{name}: row {wrong[0]} has label {labels[wrong[0]]}; expected 0 to {len(classes) - 1} "
-                          f"({len(wrong)} such rows). If there are more classes, give their names as `classes`.")
+                          f"({len(wrong)} such rows).{advice}")
+    labels = labels.astype(np.int64)
     split_counts(labels, classes=classes)
     return labels
 
