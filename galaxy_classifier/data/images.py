@@ -280,8 +280,9 @@ def _check_gzip(file:io.BufferedIOBase, headers:list["fits.Header"]):
     file.seek(0)
 
 # %% ../../nbs/01b_data.images.ipynb #cell-048
-_NO_SCIENCE = re.compile(r"(.*[_. ])?(wht|weight|ivar|invvar|var|err|error|rms|dq|mask|ctx|n?exp|psf|sky|bkg)s?"
-                         r"\d*([_. ].*)?", re.I)
+_NO_SCIENCE = re.compile(
+    r"(.*[_. ])?(wht|wgt|wt|weight|ivar|invvar|var|variance|err|error|rms|sigma|noise|unc|uncertainty|dq|mask|msk|flag|"
+    r"ctx|con|conf|confidence|n?exp|cov|coverage|area|psf|sky|bkg|background)s?\d*([_. ].*)?", re.I)
 
 _BAND_CARDS = "BAND", "FILTER", "FILTER1", "FILTNAM"
 
