@@ -208,13 +208,14 @@ def _refuse_others() -> tuple[dict, int]|None:
     "An error for a request that does not name this machine, or that another page sends."
     host = request.headers.get("Host", "")
     if not re.fullmatch(r"(127\.0\.0\.1|localhost)(:[0-9]{1,5})?", host):
-        return dict(error=f"{printable(host, 100)} is not this machine."), 403
+        return dict(error=f"{printable(host, 100) or 'a request without a host'} is not this machine."), 403
     if request.method in ("GET", "HEAD"): return None
     origin, site = request.headers.get("Origin"), request.headers.get("Sec-Fetch-Site", "none")
     referer = request.headers.get("Referer", f"http://{host}/") # our page sends none
     is_ours = origin in (None, f"http://{host}") and referer.startswith(f"http://{host}/")
     if is_ours and site in ("none", "same-origin"): return None
-    return dict(error=f"{printable(origin or referer, 100)} is another page. Open http://{host} itself."), 403
+    sender = f"what sent this ({printable(site, 60)})" if is_ours else printable(origin or referer, 100)
+    return dict(error=f"{sender} is another page. Open http://{host} itself."), 403
 
 def _show_error(error: Exception) -> tuple[dict, int]:
     "What is wrong, as JSON."
