@@ -37,7 +37,8 @@ def _whole(text:str) -> int:
     return int(number)
 
 def _path(text:str) -> Path:
-    "A path; `~` is the home of the user, where there is one."
+    "A path; `~` is the home of the user, where there is one. Empty text, as of an unset variable, is none."
+    if not text.strip(): raise ValueError
     with suppress(RuntimeError): return Path(text).expanduser()
     return Path(text)
 

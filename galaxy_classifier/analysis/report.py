@@ -17,6 +17,7 @@ import jinja2
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
+from fastcore.basics import patch
 
 from .. import __version__
 from .explanations import choose_examples, embed_2d, embedding_page, plot_examples
@@ -105,6 +106,23 @@ def read_history(path:str|Path) -> pd.DataFrame: # a row for each epoch
     raise GalaxyError(f"{path} has other epochs than one after the other.")
 
 # %% ../../nbs/06d_analysis.report.ipynb #cell-014
+def _agree(metrics:dict, extra:dict) -> bool:
+    "Are metrics in validation those of a checkpoint? Missing ones are."
+    names = [name for name in ("valid_loss", "valid_accuracy")
+             if all(isinstance(each.get(name), float) for each in (metrics, extra))]
+    return all(np.isclose(metrics[name], extra[name], equal_nan=True) for name in names)
+
+@patch
+def drop_foreign(self:TrainedRun) -> TrainedRun: # itself
+    "Drop the history and the summary of another run, with a warning."
+    extra, foreign = self.checkpoint["extra"], []
+    if self.history is not None and "epoch" in extra:
+        row = self.history[self.history["epoch"] == extra["epoch"]].to_dict("records")
+        if not row or not _agree(row[0], extra): self.history, foreign = None, ["history.csv"]
+    if not _agree(self.summary, extra): self.summary, foreign = {}, [*foreign, "summary.json"]
+    self.warnings += [f"{name} is not of the run of best.pt, so it was not used." for name in foreign]
+    return self
+
 def open_run(
     source:str|Path, # a directory of galaxy-train, its best.pt, or models:/NAME@ALIAS
     store:Store, # what it is to be tested on
@@ -118,7 +136,7 @@ def open_run(
         except GalaxyError: warnings.append(f"{name} is missing, so the course of the training is not shown in full.")
     history = read_history(found["history.csv"]) if "history.csv" in found else None
     summary = load_json(found["summary.json"], SUMMARY) if "summary.json" in found else {}
-    return TrainedRun(load_model(path, content=checkpoint), checkpoint, history, summary, warnings)
+    return TrainedRun(load_model(path, content=checkpoint), checkpoint, history, summary, warnings).drop_foreign()
 
 # %% ../../nbs/06d_analysis.report.ipynb #cell-017
 def run_temperature(

@@ -63,11 +63,9 @@ def _check_settings(settings:object):
 
 # %% ../../nbs/05c_training.config.ipynb #cell-018
 def _parse_widths(text:str) -> tuple[int, ...]|str:
-    "Widths from `4,8,12,16,20` or `matched`. Raises `GalaxyError` for anything else."
-    if text == "matched": return text
+    "Widths from `4,8,12,16,20`; other text as it is, for `_resolve_widths`."
     try: return tuple(map(int, text.split(",")))
-    except ValueError:
-        raise GalaxyError(f"widths {text!r} given; expected whole numbers with commas between, or matched.") from None
+    except ValueError: return text
 
 # %% ../../nbs/05c_training.config.ipynb #cell-020
 def _resolve_widths(widths:list|tuple|str|None, group:str|None) -> tuple[int, ...]|None:

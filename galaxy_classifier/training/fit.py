@@ -163,7 +163,7 @@ def after_epoch(self:RunCheckpointer):
     "Save, send metrics to MLflow, print a line."
     self.save()
     if not self.writes: return
-    self.logger.log_history(self.trainer.history)
+    self.logger.log_history(self.trainer.history, patient=True)
     row = self.trainer.history[-1]
     if not self.quiet: print(_epoch_line(row, self.trainer.best["epoch"] == row["epoch"]), flush=True)
 
@@ -245,9 +245,9 @@ def _open_logger(trainer:Trainer, held:dict|None, commit:str, parent:str|None) -
     known = run_id is not None and not is_copy and run_exists(tracking, run_id)
     logger = RunLogger(run_id if known else _begin_run(trainer, tracking, commit, parent), tracking, trainer.folder)
     logger.sent = held["sent"] if known else 0
-    if known: logger.call("update_run", status="RUNNING")
-    logger.call("log_dict", trainer.store.manifest, "manifest.json")
-    logger.call("log_dict", versions(), "versions.json")
+    files = {"manifest.json": trainer.store.manifest, "versions.json": versions()}
+    if not known or logger.call("update_run", status="RUNNING"): # else each call might wait as long
+        all(logger.call("log_dict", content, name) for name, content in files.items())
     return logger
 
 # %% ../../nbs/05h_training.fit.ipynb #cell-044
@@ -358,10 +358,12 @@ def _conclude(checkpointer:RunCheckpointer) -> dict: # the summary, also in summ
 
 # %% ../../nbs/05h_training.fit.ipynb #cell-063
 def _finished_summary(trainer:Trainer, options:RunOptions) -> dict|None:
-    "The summary of a finished run of which MLflow has everything; otherwise None."
-    path = trainer.folder/"summary.json"
-    if not trainer.finished or not path.exists(): return None
-    summary = load_json(path, SUMMARY)
+    "The summary of a finished run that is whole, and of which MLflow has everything; otherwise None."
+    path, has_confusion = trainer.folder/"summary.json", trainer.config.target == "classes"
+    files = [trainer.folder/name for name in _ARTIFACTS if name != "confusion.png" or has_confusion]
+    if not trainer.finished or not all(file.is_file() and file.stat().st_size for file in files): return None
+    summary, loss = load_json(path, SUMMARY), trainer.best["valid_loss"]
+    if summary.get("valid_loss", loss) != loss: return None # of another run
     unknown = options.tracking == "mlflow" and not summary.get("mlflow_run") # it was trained without MLflow
     return summary if summary.get("delivered") and not unknown else None
 

@@ -10,7 +10,8 @@ import atexit
 import os
 import re
 import tempfile
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import lru_cache
 from pathlib import Path
 
@@ -21,7 +22,7 @@ from .. import __version__
 from ..core import GalaxyError, check_path, path_kind
 from ..model.onnx_file import open_onnx
 from ..model.probabilities import temper, training_shares
-from .tracking import Tracking, current_tracking, first_line, shared_lock
+from .tracking import Tracking, current_tracking, first_line, shared_lock, unreachable
 
 # %% ../../nbs/05f_training.registry.ipynb #cell-006
 def _named_table(
@@ -106,13 +107,14 @@ def log_model(
 # %% ../../nbs/05f_training.registry.ipynb #cell-020
 REGISTERED_NAME = "galaxy-classifier"
 ALIAS = "production"
+_MISSING = "RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE" # no such model; no such alias
 
 def _production_version(client, name:str): # MLflow's model version, or None
     "The version that has the alias."
     from mlflow.exceptions import MlflowException
     try: return client.get_model_version_by_alias(name, ALIAS)
-    except MlflowException as error: # no such model; no such alias
-        if error.error_code in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"): return None
+    except MlflowException as error:
+        if error.error_code in _MISSING: return None
         raise
 
 # %% ../../nbs/05f_training.registry.ipynb #cell-023
@@ -136,8 +138,13 @@ def _make_registered_model(client, name:str):
 
 # %% ../../nbs/05f_training.registry.ipynb #cell-027
 def _find_or_create_version(client, name:str, run_id:str, tags:dict): # MLflow's model version
-    "The version of a run, with these tags. Raises `GalaxyError` for a run without a model."
-    outputs = client.get_run(run_id).outputs.model_outputs
+    "The version of a run, with these tags. Raises `GalaxyError` for a run that is not there or has no model."
+    from mlflow.exceptions import MlflowException
+    try: outputs = client.get_run(run_id).outputs.model_outputs
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_DOES_NOT_EXIST": raise
+        raise GalaxyError(f"MLflow's store has no run {run_id}. Set MLFLOW_TRACKING_URI to the store in which it was "
+                          "trained, or begin another study.") from None
     if not outputs:
         raise GalaxyError(f"MLflow has no model of run {run_id}. Rerun the same command when MLflow is available.")
     _make_registered_model(client, name)
@@ -156,6 +163,15 @@ def _find_or_create_version(client, name:str, run_id:str, tags:dict): # MLflow's
 def _registry_lock(tracking:Tracking) -> AbstractContextManager:
     "Wait until no other process compares models in a registry on this disk; a server has no lock to wait for."
     return nullcontext() if tracking.root is None else shared_lock(tracking.root/".mlflow.lock")
+
+@contextmanager
+def _open_registry(tracking:Tracking) -> Iterator: # an `MlflowClient`
+    "Call MLflow in a block. Raises `GalaxyError` for what it refuses, such as a server that is away."
+    try:
+        with tracking.client() as client: yield client
+    except unreachable() as error:
+        raise GalaxyError(f"MLflow's store {tracking.address} cannot be used now ({first_line(error)}). "
+                          "Rerun the same command later.") from None
 
 # %% ../../nbs/05f_training.registry.ipynb #cell-033
 _DECISION = "decision" # tag of a version: comparing or promoting, then compared or promoted
@@ -207,7 +223,7 @@ def register_model(
 ) -> tuple[bool, str]: # does it have the alias now? the reason
     "Register a model; it gets the alias if its accuracy is higher. Raises `GalaxyError` for a run without a model."
     tracking, decision = current_tracking(), "promot" if promote else "compar"
-    with _registry_lock(tracking), tracking.client() as client:
+    with _registry_lock(tracking), _open_registry(tracking) as client:
         before = client.search_model_versions(f"name = '{name}'")
         holder = _production_version(client, name) # after `before`: what was decided on by then is the past
         is_own = holder and holder.run_id == run_id
@@ -258,13 +274,14 @@ def _download(
 ) -> Path: # on this disk
     "Fetch a file of a registered model. Raises `GalaxyError` when model or file is missing."
     name, alias, number = _parse_address(source)
-    missing = f"{source} is not in the registry {tracking.uri}"
+    missing = f"{source} is not in the registry {tracking.address}"
     if not tracking.exists: raise GalaxyError(f"{missing}. Run galaxy-search in this directory first.")
-    with tracking.client() as client:
+    with _open_registry(tracking) as client:
         from mlflow.exceptions import MlflowException
         find = client.get_model_version_by_alias if alias else client.get_model_version
         try: version = find(name, alias or number)
         except MlflowException as error:
+            if error.error_code not in _MISSING: raise
             raise GalaxyError(f"{missing} ({first_line(error)}). Run galaxy-search there first.") from None
         here = tracking.local_path(client.get_run(version.run_id).info.artifact_uri)
         if here and (here/file).is_file(): return here/file

@@ -7,6 +7,7 @@ __all__ = ['search_space', 'open_study', 'SearchResult', 'search', 'galaxy_searc
 
 # %% ../../nbs/05i_training.search.ipynb #cell-003
 import json
+import os
 import warnings
 import zlib
 from collections.abc import Callable, Iterator
@@ -55,6 +56,7 @@ from galaxy_classifier.training.tracking import (
     shared_lock,
     start_run,
     start_tracking,
+    without_password,
 )
 
 # %% ../../nbs/05i_training.search.ipynb #cell-006
@@ -159,7 +161,8 @@ def open_study(
             if is_address: advice = " Give a URL such as sqlite:///optuna.db."
             if isinstance(error, ImportError): advice = " Install that, or give a URL such as sqlite:///optuna.db."
             reason = first_line(error.__cause__ or error) # Optuna guesses at a cause of its own
-            raise GalaxyError(f"the study's database {storage!r} cannot be used ({reason}).{advice}") from None
+            address = without_password(storage)
+            raise GalaxyError(f"the study's database {address!r} cannot be used ({reason}).{advice}") from None
 
 # %% ../../nbs/05i_training.search.ipynb #cell-024
 def _trial_folder(number:int, folder:Path) -> Path:
@@ -325,13 +328,12 @@ def _open_parent(study:optuna.Study, described:dict, storage:str="") -> RunLogge
 # %% ../../nbs/05i_training.search.ipynb #cell-051
 def _log_study(study:optuna.Study, parent:RunLogger):
     "Send the figures and the best trial to the parent run."
-    best = study.best_trial
-    for name, figure in _study_figures(study).items():
-        parent.call("log_figure", figure, name)
-        plt.close(figure)
-    parent.call("log_metric", "best_valid_accuracy", best.value)
-    parent.call("log_metric", "trials", len(study.trials))
-    for key, value in dict(trial=best.number, **best.params).items(): parent.call("set_tag", f"best_{key}", value)
+    best, figures = study.best_trial, _study_figures(study)
+    calls = [*(("log_figure", figure, name) for name, figure in figures.items()),
+             ("log_metric", "best_valid_accuracy", best.value), ("log_metric", "trials", len(study.trials)),
+             *(("set_tag", f"best_{key}", value) for key, value in dict(trial=best.number, **best.params).items())]
+    all(parent.call(*call) for call in calls) # after the first that fails, each might wait as long
+    for figure in figures.values(): plt.close(figure)
 
 def _conclude_search(study:optuna.Study, parent:RunLogger):
     "Log the study; the last worker ends its run. Raises `GalaxyError` when no trial was completed."
@@ -374,6 +376,13 @@ def _repr_html_(self:SearchResult) -> str:
     return f"<p>{escape(repr(self))}</p>{self.table.head(10).to_html(index=False, float_format='%.4g')}"
 
 # %% ../../nbs/05i_training.search.ipynb #cell-059
+def _name_folder(folder:Path, name:str) -> Path:
+    "The folder of a study. Raises `GalaxyError` for a name that leads elsewhere."
+    folder = folder.resolve()
+    place = Path(os.path.normpath(folder/name))
+    if folder in place.parents: return place
+    raise GalaxyError(f"study {name!r} given; expected a name of a folder in {folder}.")
+
 @contextmanager
 def _study_folder(folder:Path) -> Iterator[None]:
     "Make the folder of a study; one that nothing came into is removed after an error. Raises `GalaxyError`."
@@ -432,7 +441,7 @@ def search(
     "Search for good settings, or resume a search. Raises `GalaxyError` when no trial was completed."
     if trials < 1: raise GalaxyError(f"{trials} trials given; expected 1 or more.")
     if base.target == "votes": raise GalaxyError("A search maximises accuracy, and votes have none; search on classes.")
-    folder, described = Path(folder).resolve()/name, _describe_search(space, base, store.manifest_hash())
+    folder, described = _name_folder(Path(folder), name), _describe_search(space, base, store.manifest_hash())
     with (store.held(), _quiet_optuna(), _study_folder(folder), shared_lock(folder/".study.lock") as lock,
           _unmoved(folder)):
         study = open_study(name, storage, base.epochs, base.seed)

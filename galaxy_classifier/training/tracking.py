@@ -15,6 +15,7 @@ import sqlite3
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, nullcontext, suppress
 from functools import partial
@@ -50,7 +51,7 @@ def _import_client() -> type: # `MlflowClient`
 _SETTINGS = dict(
     MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR="false", # a progress bar for each small file
     MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT="true",
-    MLFLOW_HTTP_REQUEST_MAX_RETRIES="1", # seven, the default, would stop training for minutes
+    MLFLOW_HTTP_REQUEST_MAX_RETRIES="0", # else it sleeps as long as the server says, such as Retry-After: 3600
     MLFLOW_HTTP_REQUEST_TIMEOUT="20", # seconds
     MLFLOW_SQLALCHEMYSTORE_POOLCLASS="NullPool")
 _LEVELS = {"alembic": logging.WARNING, "mlflow.store.db.utils": logging.WARNING, "mlflow": logging.ERROR}
@@ -89,6 +90,11 @@ def _mlflow_settings() -> Iterator[None]:
             if not _inside: _undo.pop()()
 
 # %% ../../nbs/05e_training.tracking.ipynb #cell-017
+def without_password(text:str) -> str:
+    "Text with a star for the password of each address."
+    return re.sub(r"(://[^/\s:@]*:)[^/\s]*@", r"\1*@", text)
+
+# %% ../../nbs/05e_training.tracking.ipynb #cell-019
 class Tracking:
     "A store of MLflow: a server, or an SQLite file in a folder."
     def __init__(self,
@@ -98,7 +104,10 @@ class Tracking:
         self.uri, self.folder = uri, folder
         self.is_settled = False # were the addresses in its database checked?
 
-    def __repr__(self): return f"Tracking({self.uri!r})"
+    def __repr__(self): return f"Tracking({self.address!r})"
+
+    @property
+    def address(self) -> str: return without_password(self.uri) # for messages
 
     @property
     def database(self) -> Path|None: # the SQLite file, also if MLFLOW_TRACKING_URI names it; None without one
@@ -115,7 +124,7 @@ class Tracking:
     def exists(self) -> bool: # assumed for a server
         return self.folder is None or (self.folder/"mlflow.db").is_file()
 
-# %% ../../nbs/05e_training.tracking.ipynb #cell-020
+# %% ../../nbs/05e_training.tracking.ipynb #cell-022
 EXPERIMENT = "galaxy_classifier"
 _ADDRESSES = dict(experiments=["artifact_location"], runs=["artifact_uri"], logged_models=["artifact_location"],
                   model_versions=["source", "storage_location"]) # table → columns
@@ -146,7 +155,7 @@ def _former_root(
     is_elsewhere = there and not other.is_file() or before != given # MLflow chooses a folder where a command is given
     return "" if is_elsewhere and not come_along else before
 
-# %% ../../nbs/05e_training.tracking.ipynb #cell-022
+# %% ../../nbs/05e_training.tracking.ipynb #cell-024
 def _settle(file:Path):
     "Correct the addresses in a database; a read-only one is not changed."
     here = (file.parent/"mlruns").as_uri()
@@ -163,7 +172,7 @@ def _settle(file:Path):
                                      [here, len(before) + 1, len(before) + 1, before + "/"])
                     database.execute(f"update {table} set {column} = ? where {column} = ?", [here, before])
 
-# %% ../../nbs/05e_training.tracking.ipynb #cell-024
+# %% ../../nbs/05e_training.tracking.ipynb #cell-026
 @patch
 def local_path(self:Tracking,
     address:str, # of artifacts, from MLflow's database
@@ -175,7 +184,7 @@ def local_path(self:Tracking,
     here = self.root.joinpath("mlruns", *tail)
     return here if tail and here.exists() else path
 
-# %% ../../nbs/05e_training.tracking.ipynb #cell-027
+# %% ../../nbs/05e_training.tracking.ipynb #cell-029
 @contextmanager
 def _no_stray_folders(tracking:Tracking) -> Iterator[None]:
     "Remove what MLflow makes beside a folder whose name is encoded in an address: it takes that for the name."
@@ -203,8 +212,8 @@ def client(self:Tracking) -> Iterator: # an `MlflowClient`
         if self.root: _forget_places()
         yield _import_client()(self.uri, self.uri)
 
-# %% ../../nbs/05e_training.tracking.ipynb #cell-030
-def _unreachable() -> tuple[type[Exception], ...]:
+# %% ../../nbs/05e_training.tracking.ipynb #cell-032
+def unreachable() -> tuple[type[Exception], ...]:
     "The errors of MLflow for a store that is unavailable, full or read-only; those of `requests` are `OSError`."
     from mlflow.exceptions import MlflowException
     from sqlalchemy.exc import SQLAlchemyError
@@ -212,12 +221,12 @@ def _unreachable() -> tuple[type[Exception], ...]:
 
 def first_line(
     error:Exception, # any
-) -> str: # at most 200 characters
+) -> str: # the middle of a long one is left out: `requests` names the cause at its end
     "The first useful line of an error."
     lines = [line for line in str(error).splitlines() if line.strip() and not line.startswith("(raised as")]
-    return (lines or [type(error).__name__])[0][:200] # SQLAlchemy's first line may be a remark
+    return printable(without_password((lines or [type(error).__name__])[0]), 200) # SQLAlchemy begins with remarks
 
-# %% ../../nbs/05e_training.tracking.ipynb #cell-033
+# %% ../../nbs/05e_training.tracking.ipynb #cell-035
 def _make_tables(tracking:Tracking):
     "Make MLflow's tables in the SQLite file, if there are none."
     from mlflow.store.model_registry.sqlalchemy_store import SqlAlchemyStore as ModelStore
@@ -234,15 +243,16 @@ def _make_experiment(tracking:Tracking):
     "Make the project's experiment, if there is none."
     with tracking.client() as client:
         found = client.get_experiment_by_name(EXPERIMENT)
+        if found and found.name != EXPERIMENT: raise OSError("what responds there is not MLflow")
         if found and found.lifecycle_stage != "active":
             raise GalaxyError(f"MLflow's experiment {EXPERIMENT} was deleted. Restore it, or choose another store.")
         if found: return
         artifacts = (tracking.root/"mlruns").as_uri() if tracking.root else None
         try: client.create_experiment(EXPERIMENT, artifacts)
-        except _unreachable():
+        except unreachable():
             if not client.get_experiment_by_name(EXPERIMENT): raise # otherwise another process has just made it
 
-# %% ../../nbs/05e_training.tracking.ipynb #cell-034
+# %% ../../nbs/05e_training.tracking.ipynb #cell-036
 def shared_lock(
     path:Path, # of a file, made if there is none; it stays
 ) -> FileLock:
@@ -251,7 +261,7 @@ def shared_lock(
         raise GalaxyError(f"{path} belongs to another user. Ask for the right to write to it, or to remove it.")
     return FileLock(path, mode=0o666) # what the user's umask leaves of it
 
-# %% ../../nbs/05e_training.tracking.ipynb #cell-036
+# %% ../../nbs/05e_training.tracking.ipynb #cell-038
 @patch
 def prepare(self:Tracking,
     must:bool=True, # raise an error if the store is unavailable?
@@ -268,13 +278,13 @@ def prepare(self:Tracking,
                 with _no_stray_folders(self): _make_tables(self)
             _make_experiment(self)
     except GalaxyError: raise
-    except (*_unreachable(), ValueError, ImportError) as error: # a wrong address; a missing driver
+    except (*unreachable(), ValueError, ImportError) as error: # a wrong address; a missing driver
         if must:
-            raise GalaxyError(f"MLflow's store {self.uri} cannot be used ({first_line(error)}). Set "
+            raise GalaxyError(f"MLflow's store {self.address} cannot be used ({first_line(error)}). Set "
                               "MLFLOW_TRACKING_URI to a server or sqlite:///FILE, or unset it.") from None
     return self
 
-# %% ../../nbs/05e_training.tracking.ipynb #cell-039
+# %% ../../nbs/05e_training.tracking.ipynb #cell-041
 _chosen = [] # by `start_tracking`; the last one is used
 
 def current_tracking() -> Tracking:
@@ -289,7 +299,7 @@ def _default_tracking(folder:str|Path|None=None) -> Tracking:
     folder = Path(folder or ".").resolve()
     return Tracking(_sqlite_address(folder/"mlflow.db"), folder)
 
-# %% ../../nbs/05e_training.tracking.ipynb #cell-041
+# %% ../../nbs/05e_training.tracking.ipynb #cell-043
 def start_tracking(
     folder:str|Path|None=None, # of mlflow.db and mlruns/; None: MLFLOW_TRACKING_URI, or the current directory
     must:bool=True, # raise an error if the store is unavailable?
@@ -312,7 +322,7 @@ def __enter__(self:Tracking) -> Tracking:
 @patch
 def __exit__(self:Tracking, *_): self.stop()
 
-# %% ../../nbs/05e_training.tracking.ipynb #cell-045
+# %% ../../nbs/05e_training.tracking.ipynb #cell-047
 def _git(*words:str) -> subprocess.CompletedProcess:
     "Run git in the directory of this file."
     here = Path(__file__).parent if "__file__" in globals() else "."
@@ -332,7 +342,7 @@ def _find_commit() -> str:
     changed = _git("status", "--porcelain", "--untracked-files=no").stdout.strip()
     return head.stdout.strip() + ("+" if changed else "")
 
-# %% ../../nbs/05e_training.tracking.ipynb #cell-047
+# %% ../../nbs/05e_training.tracking.ipynb #cell-049
 def hardware(
     device=None, # a torch.device; None: the CPU
 ) -> str: # for result files
@@ -342,7 +352,7 @@ def hardware(
     threads = torch.get_num_threads()
     return f"{platform.machine()} CPU, {threads} thread{'s'*(threads > 1)}"
 
-# %% ../../nbs/05e_training.tracking.ipynb #cell-049
+# %% ../../nbs/05e_training.tracking.ipynb #cell-051
 _PACKAGES = "torch", "escnn", "numpy", "lightning", "kornia", "optuna", "mlflow", "onnx"
 
 def _version(name:str) -> str:
@@ -353,13 +363,13 @@ def versions() -> dict[str, str]: # package to version
     "Versions of Python and of the packages that results depend on."
     return {"python": platform.python_version(), **{name: _version(name) for name in _PACKAGES}}
 
-# %% ../../nbs/05e_training.tracking.ipynb #cell-052
+# %% ../../nbs/05e_training.tracking.ipynb #cell-054
 def _user_name() -> str:
     "The user's name, or unknown."
     try: return getpass.getuser()
     except (KeyError, OSError): return "unknown" # OSError since Python 3.13
 
-# %% ../../nbs/05e_training.tracking.ipynb #cell-055
+# %% ../../nbs/05e_training.tracking.ipynb #cell-057
 def start_run(
     tracking:Tracking, # prepared
     name:str, # of the run
@@ -380,23 +390,22 @@ def start_run(
             run = begun[0] if begun else client.create_run(experiment, run_name=name, tags=source)
             params = [Param(key, str(value)) for key, value in params.items()]
             client.log_batch(run.info.run_id, params=params, tags=[RunTag(key, str(tags[key])) for key in tags])
-    except _unreachable() as error:
-        raise GalaxyError(f"MLflow's store {tracking.uri} cannot record a run ({first_line(error)}). "
+    except unreachable() as error:
+        raise GalaxyError(f"MLflow's store {tracking.address} cannot record a run ({first_line(error)}). "
                           "Make it writable, free disk space, or set MLFLOW_TRACKING_URI to another.") from None
     return run.info.run_id
 
-# %% ../../nbs/05e_training.tracking.ipynb #cell-057
+# %% ../../nbs/05e_training.tracking.ipynb #cell-059
 def run_exists(
     tracking:Tracking, # prepared
     run_id:str, # of an earlier session
 ) -> bool: # also True when MLflow is unavailable
-    "Is this run in the store?"
+    "Is this run in the store? One that was deleted is not: MLflow takes no more of it."
     try:
-        with tracking.client() as client: client.get_run(run_id)
-    except _unreachable() as error: return getattr(error, "error_code", "") != "RESOURCE_DOES_NOT_EXIST"
-    return True
+        with tracking.client() as client: return client.get_run(run_id).info.lifecycle_stage == "active"
+    except unreachable() as error: return getattr(error, "error_code", "") != "RESOURCE_DOES_NOT_EXIST"
 
-# %% ../../nbs/05e_training.tracking.ipynb #cell-060
+# %% ../../nbs/05e_training.tracking.ipynb #cell-062
 _TOKEN = dict(token=Entry(str, 1, 100), place=Entry(str, needed=False))
 
 def own_token(
@@ -415,7 +424,7 @@ def own_token(
     if found != held: save_json(file, found)
     return found["token"]
 
-# %% ../../nbs/05e_training.tracking.ipynb #cell-063
+# %% ../../nbs/05e_training.tracking.ipynb #cell-065
 class RunLogger:
     "Sends one run to MLflow, now or when MLflow is available again."
     def __init__(self,
@@ -425,29 +434,32 @@ class RunLogger:
     ):
         self.run_id, self.tracking, self.kept = run_id, tracking or current_tracking(), kept
         self.away, self.sent = False, 0 # `sent`: number of rows of the history that MLflow has
+        self.rest = 0. # until this time of the monotonic clock, a patient sender waits
 
-    def __repr__(self): return f"RunLogger({self.run_id!r}, {self.sent} epochs sent to {self.tracking.uri})"
+    def __repr__(self): return f"RunLogger({self.run_id!r}, {self.sent} epochs sent to {self.tracking.address})"
 
-# %% ../../nbs/05e_training.tracking.ipynb #cell-064
+# %% ../../nbs/05e_training.tracking.ipynb #cell-066
 @patch
 @contextmanager
 def attempt(self:RunLogger) -> Iterator: # an `MlflowClient`
     "Call MLflow in a block that raises no error when MLflow is unavailable."
+    begun = time.monotonic()
     try:
         with self.tracking.client() as client: yield client
-    except _unreachable() as error:
+    except unreachable() as error:
         if not self.away:
-            said = (f"MLflow at {self.tracking.uri} is unavailable ({first_line(error)}). Training continues; "
+            said = (f"MLflow at {self.tracking.address} is unavailable ({first_line(error)}). Training continues; "
                     f"metrics are kept in {self.kept} and sent later.")
             print(printable(said), file=sys.stderr, flush=True)
         self.away = True
+        self.rest = time.monotonic() + 10*(time.monotonic() - begun)
     else:
         if self.away:
             print(f"MLflow is available again. It has the metrics up to epoch {self.sent}.",
                   file=sys.stderr, flush=True)
         self.away = False
 
-# %% ../../nbs/05e_training.tracking.ipynb #cell-065
+# %% ../../nbs/05e_training.tracking.ipynb #cell-067
 @patch
 def call(self:RunLogger,
     action:str|Callable, # a method of `MlflowClient` whose first argument is a run, or a function of client and run
@@ -459,13 +471,15 @@ def call(self:RunLogger,
         function(self.run_id, *args, **kwargs)
     return not self.away
 
-# %% ../../nbs/05e_training.tracking.ipynb #cell-068
+# %% ../../nbs/05e_training.tracking.ipynb #cell-070
 @patch
 def log_history(self:RunLogger,
     history:list[dict], # one row an epoch: epoch, time (milliseconds since 1970) and metrics
+    patient:bool=False, # after a call that failed, wait ten times as long as it took? a server may never respond
 ) -> bool: # has MLflow all of it now?
     "Send the rows of the history that MLflow lacks."
     from mlflow.entities import Metric
+    if patient and time.monotonic() < self.rest: return False
     with self.attempt() as client:
         for row in history[self.sent:]:
             metrics = [Metric(name, value, row["time"], row["epoch"]) for name, value in row.items()
@@ -474,10 +488,10 @@ def log_history(self:RunLogger,
             self.sent += 1
     return not self.away
 
-# %% ../../nbs/05e_training.tracking.ipynb #cell-073
+# %% ../../nbs/05e_training.tracking.ipynb #cell-075
 class NullLogger:
     "The methods of `RunLogger` for a run that is not tracked."
     run_id, sent = None, 0
-    def log_history(self, history:list[dict]) -> bool: return True
+    def log_history(self, history:list[dict], patient:bool=False) -> bool: return True
     def call(self, action:str|Callable, *args, **kwargs) -> bool: return True
     def __repr__(self): return "NullLogger()"
