@@ -169,11 +169,14 @@ def after_epoch(self:RunCheckpointer):
 
 # %% ../../nbs/05h_training.fit.ipynb #cell-027
 class SignalGuard:
-    "Notes Ctrl-C and SIGTERM while its block runs; a second one ends the process at once."
+    "Notes Ctrl-C, SIGTERM and SIGHUP while its block runs; a second one ends the process at once."
     def __enter__(self):
         self.number, self.former = 0, {}
         if threading.current_thread() is threading.main_thread(): # other threads cannot set handlers
-            self.former = {number: signal.signal(number, self.note) for number in (signal.SIGINT, signal.SIGTERM)}
+            numbers = [signal.SIGINT, signal.SIGTERM]
+            hangup = getattr(signal, "SIGHUP", None) # not on Windows
+            if hangup and signal.getsignal(hangup) != signal.SIG_IGN: numbers.append(hangup)
+            self.former = {number: signal.signal(number, self.note) for number in numbers}
         return self
 
     def __exit__(self, *_):
