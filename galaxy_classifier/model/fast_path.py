@@ -9,7 +9,9 @@ __all__ = []
 import math
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from functools import reduce
 
+import numpy as np
 import torch
 from torch import nn
 from torch.nn import functional as F
@@ -59,40 +61,98 @@ def _pixel_sums(
     maps:torch.Tensor, other:torch.Tensor, # (N,C,H,W)
 ) -> tuple[torch.Tensor, torch.Tensor]: # (C,) float64 each
     "Sum of the maps, and of their products with other maps, over all pixels of a channel."
+    if maps.device.type == "cpu":
+        return tuple(each.sum(3, dtype=torch.float32).double().sum((0, 2)) for each in (maps, maps*other))
     total = _precise(maps.sum((2, 3), dtype=torch.float32)).sum(0)
     if other is maps:
         return total, _precise(torch.linalg.vector_norm(maps, dim=(2, 3), dtype=torch.float32)).square().sum(0)
     return total, _precise((maps*other).sum((2, 3), dtype=torch.float32)).sum(0)
 
 # %% ../../nbs/04b_model.fast_path.ipynb #cell-022
-def _draw_dropout(maps:torch.Tensor, sizes:_Sizes, share:float) -> torch.Tensor|None: # (N,H,W,F) int16
-    "Random numbers for each pixel and field; None where nothing is dropped."
-    if not share: return None
-    shape = len(maps), *maps.shape[2:], sum(number for _, number in sizes)
-    if maps.device.type != "cpu": return torch.randint(-2**15, 2**15, shape, dtype=torch.int16, device=maps.device)
-    count = math.prod(shape)
-    words = torch.randint(-2**63, 2**63 - 1, (-(-count//4),))
-    return words.view(torch.int16)[:count].view(shape)
-
-def _is_kept(draws:torch.Tensor, share:float) -> torch.Tensor: # bool
-    "Is a field kept, where `share` of them is dropped?"
-    return draws >= min(round(share*2**16), 2**16 - 1) - 2**15
+def _round_share(share:float) -> float:
+    "To few binary digits: within a hundredth of the share that is dropped, and of the share that is kept."
+    rounded = (round(share*2**digits)/2**digits for digits in range(17))
+    close = (each for each in rounded if abs(each - share) <= min(share, 1 - share)/100)
+    return next(close, min(max(share, 2**-16), 1 - 2**-16))
 
 # %% ../../nbs/04b_model.fast_path.ipynb #cell-025
+@torch.library.custom_op("galaxy_classifier::draw_words", mutates_args=())
+def _draw_words(
+    seed:torch.Tensor, # one integer
+    shape:list[int], # N, K, H, W
+    fields:int, # F, at most 64·K
+    share:float, # that is dropped, from `_round_share`
+) -> torch.Tensor: # (N,K,H,W), a bit for each field; int32 for up to 32 fields, else int64
+    "Random words: a bit is 1 if its field is kept."
+    types = torch.int8, torch.int16, torch.int32, torch.int64
+    narrow = next((kind for kind in types if fields <= 8*kind.itemsize), torch.int64)
+    count, random = math.prod(shape), np.random.Generator(np.random.SFC64(int(seed)))
+    size = -(-count*narrow.itemsize//8)
+    kept, of = (1 - share).as_integer_ratio()
+    words = random.integers(2**64, size=size, dtype=np.uint64)
+    for place in range(1, of.bit_length() - 1): # the last digit is always 1
+        combine = np.bitwise_or if kept >> place & 1 else np.bitwise_and
+        combine(words, random.integers(2**64, size=size, dtype=np.uint64), out=words)
+    batch, depth, *sides = shape
+    words = torch.from_numpy(words).view(narrow)[:count].view(batch, *sides, depth).permute(0, 3, 1, 2)
+    return words.to(torch.int32 if fields <= 32 else torch.int64)
+
+@_draw_words.register_fake
+def _(seed, shape, fields, share):
+    words = torch.empty(shape, dtype=torch.int32 if fields <= 32 else torch.int64)
+    return words.to(memory_format=torch.channels_last)
+
+# %% ../../nbs/04b_model.fast_path.ipynb #cell-026
+def _draw_kept(maps:torch.Tensor, sizes:_Sizes, share:float) -> torch.Tensor|None:
+    "Kept fields at each pixel: (N,F,H,W) bool, on a CPU (N,K,H,W) words; None where nothing is dropped."
+    if not share: return None
+    fields, (batch, _, *sides) = sum(number for _, number in sizes), maps.shape
+    if maps.device.type == "cpu":
+        return _draw_words(torch.randint(2**63 - 1, ()), [batch, -(-fields//64), *sides], fields, share)
+    numbers = torch.randint(-2**15, 2**15, (batch, *sides, fields), dtype=torch.int16, device=maps.device)
+    return (numbers >= round(share*2**16) - 2**15).permute(0, 3, 1, 2)
+
+def _unpack(
+    words:torch.Tensor, # (N,K,...)
+    fields:torch.Tensor, # their numbers, (n,...)
+) -> torch.Tensor: # (N,n,...), 0 or 1
+    "Bits of fields, from the words of `_draw_kept`."
+    if words.shape[1] == 1: return words >> fields & 1
+    bits = 1
+    for start, word in zip(range(0, 64*words.shape[1], 64), words.split(1, 1), strict=True):
+        places = fields - start
+        inside = places.clamp(0, 63)
+        bits = bits & (word >> inside | (places != inside))
+    return bits
+
+def _drop_fields(
+    maps:torch.Tensor, # (N,C,H,W); changed in place
+    kept:torch.Tensor|None, # from `_draw_kept`
+    sizes:_Sizes, # of the fields
+) -> torch.Tensor: # the same maps
+    "0 where a field is dropped."
+    if kept is None: return maps
+    counts = [number for _, number in sizes]
+    if kept.dtype != torch.bool: return maps.mul_(_unpack(kept, _on_channels(torch.arange(sum(counts)), sizes, kept)))
+    pieces = maps.split([size*number for size, number in sizes], 1)
+    for piece, mask, (size, number) in zip(pieces, kept.split(counts, 1), sizes, strict=True):
+        piece.unflatten(1, (number, size)).mul_(mask[:, :, None])
+    return maps
+
+# %% ../../nbs/04b_model.fast_path.ipynb #cell-029
 @contextmanager
 def same_dropout() -> Iterator[None]:
     "Let escnn's dropout use the random numbers of the fast path, for comparisons."
     def forward(layer, given):
         sizes = tuple((field.size, 1) for field in layer.in_type.representations)
-        draws = _draw_dropout(given.tensor, sizes, layer.p if layer.training else 0.)
-        if draws is None: return given
-        kept = _is_kept(draws, layer.p).repeat_interleave(torch.tensor([size for size, _ in sizes]), 3)
-        return enn.GeometricTensor(given.tensor*kept.permute(0, 3, 1, 2)/(1 - layer.p), layer.out_type)
+        share = _round_share(layer.p) if layer.training else 0.
+        maps = _drop_fields(given.tensor/(1 - share), _draw_kept(given.tensor, sizes, share), sizes)
+        return enn.GeometricTensor(maps, layer.out_type)
     before, enn.FieldDropout.forward = enn.FieldDropout.forward, forward
     try: yield
     finally: enn.FieldDropout.forward = before
 
-# %% ../../nbs/04b_model.fast_path.ipynb #cell-028
+# %% ../../nbs/04b_model.fast_path.ipynb #cell-032
 _PIECE = 2**19 # numbers, 2 MB
 
 def _goes_in_pieces(maps:torch.Tensor) -> bool:
@@ -105,7 +165,7 @@ def _pieces(*maps:torch.Tensor) -> Iterator[tuple[torch.Tensor, ...]]: # (N,C,H,
     rows = (each.permute(0, 2, 3, 1).reshape(-1, each.shape[1]) for each in maps)
     return zip(*(each.split(pixels) for each in rows), strict=True)
 
-# %% ../../nbs/04b_model.fast_path.ipynb #cell-030
+# %% ../../nbs/04b_model.fast_path.ipynb #cell-034
 def _row_sums(rows:torch.Tensor, other:torch.Tensor) -> torch.Tensor: # (P,C) each to (2,C) float64
     "Sum of the rows, and of their products with other rows."
     wide = torch.promote_types(rows.dtype, torch.float32)
@@ -115,61 +175,66 @@ def _sums_in_pieces(maps:torch.Tensor, other:torch.Tensor) -> torch.Tensor: # (N
     "As `_pixel_sums`, piece by piece."
     return sum(_row_sums(*pieces) for pieces in _pieces(maps, other))
 
-# %% ../../nbs/04b_model.fast_path.ipynb #cell-033
+# %% ../../nbs/04b_model.fast_path.ipynb #cell-037
 def _scale_relu_dropout(
     maps:torch.Tensor, # (N,C,H,W)
     scale:torch.Tensor, shift:torch.Tensor, # (1,C,1,1)
-    draws:torch.Tensor|None, share:float, # from `_draw_dropout`
+    kept:torch.Tensor|None, # from `_draw_kept`
     sizes:_Sizes, # of the fields
 ) -> torch.Tensor: # (N,C,H,W)
     "Scaled maps where they are positive and not dropped, 0 elsewhere."
-    out = torch.addcmul(shift, maps, scale).relu_()
-    if draws is None: return out
-    masks = _is_kept(draws, share).permute(0, 3, 1, 2).split([number for _, number in sizes], 1)
-    pieces = out.split([size*number for size, number in sizes], 1)
-    for piece, mask, (size, number) in zip(pieces, masks, sizes, strict=True):
-        piece.unflatten(1, (number, size)).mul_(mask[:, :, None])
-    return out
+    return _drop_fields(torch.addcmul(shift, maps, scale).relu_(), kept, sizes)
 
-# %% ../../nbs/04b_model.fast_path.ipynb #cell-034
+# %% ../../nbs/04b_model.fast_path.ipynb #cell-038
 def _scale_in_pieces(
     maps:torch.Tensor, # (N,C,H,W)
     scale:torch.Tensor, shift:torch.Tensor, # (1,C,1,1)
-    draws:torch.Tensor|None, share:float, # from `_draw_dropout`
+    kept:torch.Tensor|None, # from `_draw_kept`
     sizes:_Sizes, # of the fields
 ) -> torch.Tensor: # (N,C,H,W)
     "As `_scale_relu_dropout`, piece by piece."
     out = torch.empty_like(maps, memory_format=torch.channels_last)
     widths = torch.tensor([size for size, number in sizes for _ in range(number)])
     to_channels = torch.eye(len(widths), dtype=maps.dtype).repeat_interleave(widths, 1) # (F,C)
-    drawn = [] if draws is None else [draws.permute(0, 3, 1, 2)]
-    for piece, target, *numbers in _pieces(maps, out, *drawn):
+    fields = torch.arange(len(widths), dtype=kept.dtype if kept is not None else None)
+    for piece, target, *words in _pieces(maps, out, *([] if kept is None else [kept])):
         torch.addcmul(shift.flatten(), piece, scale.flatten(), out=target).relu_()
-        for number in numbers: target.mul_(_is_kept(number, share).to(maps.dtype)@to_channels)
+        for each in words: target.mul_(_unpack(each, fields).to(maps.dtype)@to_channels)
     return out
 
-# %% ../../nbs/04b_model.fast_path.ipynb #cell-037
+# %% ../../nbs/04b_model.fast_path.ipynb #cell-041
 def _where_positive(
     change:torch.Tensor, # (N,C,H,W) gradient of `out`
-    out:torch.Tensor, maps:torch.Tensor, # (N,C,H,W) output and input of the forward pass
+    maps:torch.Tensor, out:torch.Tensor, # (N,C,H,W) input and output of the forward pass
 ) -> tuple[torch.Tensor, tuple[torch.Tensor, torch.Tensor]]: # (N,C,H,W), and (C,) float64 each
     "The gradient where `out` is positive, its sum, and the sum of its products with `maps`."
     # `out` is also 0 where a field was dropped.
     change = torch.ops.aten.threshold_backward(change, out, 0)
     return change, _pixel_sums(change, maps)
 
+def _positive_anew(
+    change:torch.Tensor, maps:torch.Tensor, # (N,C,H,W)
+    *arguments, # the others of `_scale_relu_dropout`
+) -> tuple[torch.Tensor, tuple[torch.Tensor, torch.Tensor]]: # (N,C,H,W), and (C,) float64 each
+    "As `_where_positive`, from what `out` was computed from."
+    scale, shift, kept, sizes = arguments
+    # 1 for a positive number, 0 for others. With a comparison, the compiler would not use vector instructions.
+    positive = torch.addcmul(shift, maps, scale).clamp_(0, 1).ceil_()
+    change = change*_drop_fields(positive, kept, sizes)
+    return change, _pixel_sums(change, maps)
+
 def _positive_in_pieces(
-    change:torch.Tensor, out:torch.Tensor, maps:torch.Tensor, # (N,C,H,W)
+    change:torch.Tensor, maps:torch.Tensor, out:torch.Tensor, # (N,C,H,W)
 ) -> tuple[torch.Tensor, torch.Tensor]: # (N,C,H,W), (2,C) float64
     "As `_where_positive`, piece by piece."
     positive = torch.empty_like(maps, memory_format=torch.channels_last)
     sums = 0.
-    for piece, result, source, target in _pieces(change, out, maps, positive):
+    for piece, source, result, target in _pieces(change, maps, out, positive):
         torch.ops.aten.threshold_backward.grad_input(piece, result, 0, grad_input=target)
         sums = sums + _row_sums(target, source)
     return positive, sums
 
-# %% ../../nbs/04b_model.fast_path.ipynb #cell-038
+# %% ../../nbs/04b_model.fast_path.ipynb #cell-042
 def _combine(
     change:torch.Tensor, maps:torch.Tensor, # (N,C,H,W)
     of_change:torch.Tensor, of_maps:torch.Tensor, shift:torch.Tensor, # (1,C,1,1) two weights, and a constant
@@ -188,14 +253,14 @@ def _combine_in_pieces(
         torch.addcmul(torch.addcmul(shift, piece, of_maps), target, of_change, out=target)
     return change
 
-# %% ../../nbs/04b_model.fast_path.ipynb #cell-040
+# %% ../../nbs/04b_model.fast_path.ipynb #cell-044
 class _FusedNorm(torch.autograd.Function):
     "Norm, ReLU and dropout of fields in training; returns maps, and mean and variance of each field, (F,) float64."
     @staticmethod
     def forward(context,
         maps:torch.Tensor, # (N,C,H,W)
         weight:torch.Tensor, bias:torch.Tensor, # (F,) γ and β of each field
-        draws:torch.Tensor|None, share:float, # from `_draw_dropout`
+        kept:torch.Tensor|None, share:float, # from `_draw_kept`; the share that is dropped
         sizes:_Sizes, # of the fields
         epsilon:float, # added to the variance
     ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
@@ -206,19 +271,20 @@ class _FusedNorm(torch.autograd.Function):
         variance, gain = (square - mean.square()).clamp_min(0), 1/(1 - share)
         inverse = (variance + epsilon).rsqrt()
         scale = _precise(weight)*inverse
-        factors = (_on_channels(gain*values, sizes, maps) for values in (scale, _precise(bias) - mean*scale))
-        out = apply(maps, *factors, draws, share, sizes)
-        context.save_for_backward(maps, out, weight)
+        factors = [_on_channels(gain*values, sizes, maps) for values in (scale, _precise(bias) - mean*scale)]
+        out = apply(maps, *factors, kept, sizes)
+        context.save_for_backward(maps, weight, *([*factors, kept] if torch.compiler.is_compiling() else [out]))
         context.rest = mean, inverse, count, sizes, gain
         context.mark_non_differentiable(mean, variance)
         return out, mean, variance
 
     @staticmethod
     def backward(context, change, *_):
-        maps, out, weight = context.saved_tensors
+        maps, weight, *rest = context.saved_tensors
         mean, inverse, count, sizes, gain = context.rest
         in_pieces = _goes_in_pieces(maps)
-        change, sums = (_positive_in_pieces if in_pieces else _where_positive)(change, out, maps)
+        if torch.compiler.is_compiling(): change, sums = _positive_anew(change, maps, *rest, sizes)
+        else: change, sums = (_positive_in_pieces if in_pieces else _where_positive)(change, maps, *rest)
         of_bias, with_maps = (gain*_field_sums(values, sizes) for values in sums)
         of_weight, scale = inverse*(with_maps - mean*of_bias), _precise(weight)*inverse
         slope = -scale*inverse*of_weight/count
@@ -227,7 +293,7 @@ class _FusedNorm(torch.autograd.Function):
         of_maps = (_combine_in_pieces if in_pieces else _combine)(change, maps, *factors)
         return of_maps, of_weight.to(weight), of_bias.to(weight), None, None, None, None
 
-# %% ../../nbs/04b_model.fast_path.ipynb #cell-043
+# %% ../../nbs/04b_model.fast_path.ipynb #cell-047
 @torch.no_grad()
 def _update_running_statistics(
     norm:enn.InnerBatchNorm, sizes:_Sizes, # its fields
@@ -243,7 +309,7 @@ def _update_running_statistics(
         part.running_mean.lerp_(new_mean.to(part.running_mean), part.momentum)
         part.running_var.lerp_(unbiased.to(part.running_var), part.momentum)
 
-# %% ../../nbs/04b_model.fast_path.ipynb #cell-046
+# %% ../../nbs/04b_model.fast_path.ipynb #cell-050
 def _evaluate_norm_relu(
     maps:torch.Tensor, # (N,C,H,W)
     norm:enn.InnerBatchNorm, sizes:_Sizes, # its fields
@@ -255,7 +321,7 @@ def _evaluate_norm_relu(
     shift = bias - scale*torch.cat([part.running_mean for part in parts])
     return torch.addcmul(_on_channels(shift, sizes, maps), maps, _on_channels(scale, sizes, maps)).relu_()
 
-# %% ../../nbs/04b_model.fast_path.ipynb #cell-049
+# %% ../../nbs/04b_model.fast_path.ipynb #cell-053
 def _norm_relu_dropout(
     maps:torch.Tensor, # (N,C,H,W)
     norm:enn.InnerBatchNorm, # its statistics are updated in training
@@ -265,13 +331,13 @@ def _norm_relu_dropout(
     sizes = _sizes_of(norm)
     weight, bias = (torch.cat([getattr(part, name) for part in _parts_of(norm, sizes)]) for name in ("weight", "bias"))
     if not norm.training: return _evaluate_norm_relu(maps, norm, sizes, weight, bias)
-    share = dropout.p if dropout else 0.
-    draws = _draw_dropout(maps, sizes, share)
-    out, mean, variance = _FusedNorm.apply(maps, weight, bias, draws, share, sizes, norm.eps)
+    share = _round_share(dropout.p) if dropout else 0.
+    kept = _draw_kept(maps, sizes, share)
+    out, mean, variance = _FusedNorm.apply(maps, weight, bias, kept, share, sizes, norm.eps)
     _update_running_statistics(norm, sizes, mean, variance, maps.numel()//maps.shape[1])
     return out
 
-# %% ../../nbs/04b_model.fast_path.ipynb #cell-052
+# %% ../../nbs/04b_model.fast_path.ipynb #cell-056
 def expand_filters(
     layers:Iterable[enn.EquivariantModule], # of a steerable network
 ) -> list[torch.Tensor]: # (O,I,s,s) each, in the order in which they are needed
@@ -284,15 +350,18 @@ def expand_filters(
             filters += expand_filters([*layer.body, *filter(None, [layer.shortcut])])
     return filters
 
-# %% ../../nbs/04b_model.fast_path.ipynb #cell-055
+# %% ../../nbs/04b_model.fast_path.ipynb #cell-059
 def group_max(
     maps:torch.Tensor, # (N,n·(1 + |G|),H,W)
     width:int, # n trivial and n regular fields
+    in_pairs:bool=False, # by maxima of pairs, for the compiler?
 ) -> torch.Tensor: # (N,2n,H,W)
     "The trivial fields, and the maximum of each regular field, which no permutation changes."
-    return torch.cat([maps[:, :width], maps[:, width:].unflatten(1, (width, -1)).amax(2)], 1)
+    fields = maps[:, width:].unflatten(1, (width, -1))
+    largest = reduce(torch.maximum, fields.unbind(2)) if in_pairs else fields.amax(2)
+    return torch.cat([maps[:, :width], largest], 1)
 
-# %% ../../nbs/04b_model.fast_path.ipynb #cell-057
+# %% ../../nbs/04b_model.fast_path.ipynb #cell-061
 def pooling_width(
     layer:enn.GroupPooling, # of n trivial fields, then n regular ones
 ) -> int: # n
@@ -303,7 +372,7 @@ def pooling_width(
                           "Give equal numbers of trivial and regular fields, trivial ones first, see `make_fields`.")
     return width
 
-# %% ../../nbs/04b_model.fast_path.ipynb #cell-060
+# %% ../../nbs/04b_model.fast_path.ipynb #cell-064
 def _run_convolution(layer:SteerableConvolution, maps:torch.Tensor, filters:Iterator[torch.Tensor]) -> torch.Tensor:
     return F.conv2d(maps, next(filters), padding=layer.padding)
 
@@ -311,20 +380,35 @@ def _run_residual(block:ResidualBlock, maps:torch.Tensor, filters:Iterator[torch
     out = _run_sequence(block.body, maps, filters)
     return out + (F.conv2d(maps, next(filters)) if block.shortcut else maps)
 
+class _Blur(torch.autograd.Function):
+    "Convolution of each channel with a fixed kernel."
+    @staticmethod
+    def forward(context, maps, kernel, stride, padding): # (N,C,H,W), (C,1,s,s), and two numbers each
+        context.save_for_backward(kernel)
+        context.rest = maps.shape, dict(stride=stride, padding=padding, groups=maps.shape[1])
+        return F.conv2d(maps, kernel, **context.rest[1])
+
+    @staticmethod
+    def backward(context, change):
+        (kernel,), (shape, how) = context.saved_tensors, context.rest
+        remainder = [(side + 2*padding - width)%stride for side, width, stride, padding
+                     in zip(shape[2:], kernel.shape[2:], how["stride"], how["padding"], strict=True)]
+        return F.conv_transpose2d(change, kernel, output_padding=remainder, **how), None, None, None
+
 def _run_blurred_pooling(layer:enn.PointwiseAvgPoolAntialiased2D, maps:torch.Tensor, _) -> torch.Tensor:
-    return F.conv2d(maps, layer.filter, stride=layer.stride, padding=layer.padding, groups=maps.shape[1])
+    return _Blur.apply(maps, layer.filter, layer.stride, layer.padding)
 
 def _run_group_pooling(layer:enn.GroupPooling, maps:torch.Tensor, _) -> torch.Tensor:
-    return group_max(maps, pooling_width(layer))
+    return group_max(maps, pooling_width(layer), in_pairs=torch.compiler.is_compiling())
 
-# %% ../../nbs/04b_model.fast_path.ipynb #cell-063
+# %% ../../nbs/04b_model.fast_path.ipynb #cell-067
 FAST_LAYERS:dict[type, Callable] = {
     SteerableConvolution: _run_convolution,
     ResidualBlock: _run_residual,
     enn.PointwiseAvgPoolAntialiased2D: _run_blurred_pooling,
     enn.GroupPooling: _run_group_pooling}
 
-# %% ../../nbs/04b_model.fast_path.ipynb #cell-065
+# %% ../../nbs/04b_model.fast_path.ipynb #cell-069
 def _dropout_behind(norm_followers:list[enn.EquivariantModule]) -> enn.FieldDropout|None:
     "The dropout that follows a norm and its ReLU. Raises `GalaxyError` if there is no ReLU."
     if not norm_followers or not isinstance(norm_followers[0], enn.ReLU):
@@ -337,7 +421,7 @@ def _fast_layer(layer:enn.EquivariantModule) -> Callable:
     known = ", ".join(kind.__name__ for kind in FAST_LAYERS)
     raise GalaxyError(f"no fast path for {type(layer).__name__}; expected norm and ReLU, or one of {known}.")
 
-# %% ../../nbs/04b_model.fast_path.ipynb #cell-067
+# %% ../../nbs/04b_model.fast_path.ipynb #cell-071
 def _run_sequence(
     layers:Iterable[enn.EquivariantModule], # of a steerable network
     maps:torch.Tensor, # (N,C,H,W)
@@ -353,7 +437,7 @@ def _run_sequence(
         else: maps, place = _fast_layer(layer)(layer, maps, filters), place + 1
     return maps
 
-# %% ../../nbs/04b_model.fast_path.ipynb #cell-069
+# %% ../../nbs/04b_model.fast_path.ipynb #cell-073
 def run_layers(
     layers:Iterable[enn.EquivariantModule], # of a steerable network
     maps:torch.Tensor, # (N,C,H,W)

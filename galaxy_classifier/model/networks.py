@@ -431,8 +431,10 @@ def compile_network(
         raise GalaxyError("compiling a network needs a C++ compiler, and none is on the path. "
                           "Install g++, or leave out `compile`.")
     # With `fallback_random`, dropout draws the same numbers as without compiling.
+    # The limits let the compiler compute a short formula twice, instead of writing and reading its result.
+    options = dict(fallback_random=True, realize_reads_threshold=16, realize_opcount_threshold=100)
     if isinstance(model.features, EquivariantFeatures):
-        model.features.run = torch.compile(run_layers, options=dict(fallback_random=True))
+        model.features.run = torch.compile(run_layers, options=options)
     else: model.features.compile()
     return model
 
