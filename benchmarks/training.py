@@ -3,13 +3,10 @@
 python benchmarks/training.py --output results/training.json
 
 At 129 px: images a second of an epoch with augmentation, metrics, checkpoint and MLflow, against the bare step of the
-same network on a batch that lies
-ready. At 257 px (and at 129): against the reference recipe's loop written plainly, with each picture augmented by
-Pillow, escnn's own modules and
-`loss.item()` each batch, with memory handed back to the system as escnn runs by itself, and kept as this package asks
-for.
-Each way runs in a process of its own,
-in turns; the best turn counts.
+same network on a batch that lies ready. At 257 px (and at 129): against the reference recipe's loop written plainly,
+with each picture augmented by Pillow, escnn's own modules and `loss.item()` each batch, with memory handed back to the
+system as escnn runs by itself, and kept as this package asks for. Each way runs in a process of its own, in turns; the
+best turn counts.
 """
 
 import argparse
