@@ -148,6 +148,11 @@ def _residual_layers(
 _LAYERS:dict[str, Callable] = dict(reference=_reference_layers, residual=_residual_layers)
 
 # %% ../../nbs/04c_model.networks.ipynb #cell-039
+def _flush_mask(features:"EquivariantFeatures", *_):
+    "Round tiny values of the mask to 0."
+    mask = features.mask.mask.data
+    mask[mask < torch.finfo(mask.dtype).eps] = 0
+
 class EquivariantFeatures(nn.Module):
     "Steerable layers between a mask and a group pooling: (N,3,size,size) to (N,2n,h,w)."
     def __init__(self,
@@ -161,6 +166,8 @@ class EquivariantFeatures(nn.Module):
         space = make_group(group)
         self.input_type = enn.FieldType(space, 3*[space.trivial_repr])
         self.mask = enn.MaskModule(self.input_type, size, margin=1)
+        _flush_mask(self)
+        self.register_load_state_dict_post_hook(_flush_mask) # of older checkpoints
         self.resize = Resize(working_size(size)) if exact and size != working_size(size) else nn.Identity()
         self.layers = enn.SequentialModule(OrderedDict(_LAYERS[kind](space, self.input_type, widths)))
         self.channels = 2*widths[-1]
