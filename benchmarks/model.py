@@ -112,21 +112,21 @@ def gigaflop(model, size):
     return counter.get_total_flops() / 1e9
 
 
-def peak_arithmetic(device, seconds):
-    """What a wide convolution reaches here, in 10⁹ operations a second."""
+def peak_arithmetic(device, seconds=1.0):
+    """What a wide convolution reaches here, in 10⁹ operations a second, for as long as a step takes."""
     dtype = torch.bfloat16 if device.type == "cuda" else torch.float32
     maps, filters = (
         torch.randn(16, 256, 64, 64, device=device, dtype=dtype).contiguous(memory_format=torch.channels_last),
         torch.randn(256, 256, 3, 3, device=device, dtype=dtype),
     )
-    best, start = 0.0, time.perf_counter()
-    while time.perf_counter() - start < seconds:
-        wait(device)
-        begun = time.perf_counter()
+    F.conv2d(maps, filters, padding=1)
+    wait(device)
+    done, start, spent = 0, time.perf_counter(), 0.0
+    while spent < seconds:
         F.conv2d(maps, filters, padding=1)
         wait(device)
-        best = max(best, 2 * maps.numel() * filters[:, 0].numel() / (time.perf_counter() - begun) / 1e9)
-    return best
+        done, spent = done + 1, time.perf_counter() - start
+    return done * 2 * maps.numel() * filters[:, 0].numel() / spent / 1e9
 
 
 def wait(device):
@@ -222,11 +222,11 @@ def measure_rows(names, options):
     """The best of several turns for each row, and for a wide convolution."""
     rows, peak = {}, 0.0
     for turn in range(options.turns):
+        peak = max(peak, *(peak_arithmetic(torch.device(options.device)) for _ in range(options.repeats + 1)))
         for name in names:
             found = ask(name, options)
             known = rows.setdefault(name, found)
             rows[name] = {key: min(known[key], found[key]) for key in found}
-            peak = max(peak, peak_arithmetic(torch.device(options.device), 0.5))
             print(f"turn {turn + 1}/{options.turns}: {name} {found['seconds']:.3f} s", file=sys.stderr, flush=True)
     return rows, peak
 
