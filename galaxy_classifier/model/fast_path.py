@@ -393,10 +393,11 @@ class _Blur(torch.autograd.Function):
         (kernel,), (shape, how) = context.saved_tensors, context.rest
         remainder = [(side + 2*padding - width)%stride for side, width, stride, padding
                      in zip(shape[2:], kernel.shape[2:], how["stride"], how["padding"], strict=True)]
-        return F.conv_transpose2d(change, kernel, output_padding=remainder, **how), None, None, None
+        return F.conv_transpose2d(change, kernel.to(change), output_padding=remainder, **how), None, None, None
 
 def _run_blurred_pooling(layer:enn.PointwiseAvgPoolAntialiased2D, maps:torch.Tensor, _) -> torch.Tensor:
-    return _Blur.apply(maps, layer.filter, layer.stride, layer.padding)
+    if maps.device.type == "cpu": return _Blur.apply(maps, layer.filter, layer.stride, layer.padding)
+    return F.conv2d(maps, layer.filter, stride=layer.stride, padding=layer.padding, groups=maps.shape[1])
 
 def _run_group_pooling(layer:enn.GroupPooling, maps:torch.Tensor, _) -> torch.Tensor:
     return group_max(maps, pooling_width(layer), in_pairs=torch.compiler.is_compiling())
