@@ -6,7 +6,7 @@ memory stay flat?
 Compared with a plain loop, as tutorials write it: Pillow opens an image, stars are removed, and escnn's own layers
 classify it, one image after the other. The loop runs as escnn runs by itself: with memory that is handed back to the
 system, and with escnn's mask, whose tiny numbers a CPU multiplies slowly. It runs again with memory that is kept, and
-then without the tiny numbers, too; each on one thread and on all, of which the faster counts. It removes stars with
+then with our mask, too; each on one thread and on all, of which the faster counts. It removes stars with
 our function, which is a part of its speed; so a last loop uses the percentile method of benchmarks/preprocessing.py.
 
 The network is the reference network at 129 px, untrained, since speed does not depend on its weights. It is also run by
@@ -276,7 +276,7 @@ def main():
 
         def loop(kept, clean, flush, threads):
             by_itself = {} if kept else {"MALLOC_PERTURB_": "0"}  # changes nothing but that somebody chose
-            options = ["--plain", str(words.plain), "--clean", clean, *["--flush"][: int(flush)]]
+            options = ["--plain", str(words.plain), "--clean", clean, *(["--flush"] if flush else [])]
             return float(
                 subprocess.run(
                     [sys.executable, __file__, "--loop", folder, *options],

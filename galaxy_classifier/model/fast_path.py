@@ -62,7 +62,7 @@ def _pixel_sums(
 ) -> tuple[torch.Tensor, torch.Tensor]: # (C,) float64 each
     "Sum of the maps, and of their products with other maps, over all pixels of a channel."
     if maps.device.type == "cpu":
-        return tuple(each.sum(3, dtype=torch.float32).double().sum((0, 2)) for each in (maps, maps*other))
+        return tuple(each.sum(3, dtype=torch.float32).double().sum((0, 2)) for each in (maps, maps.float()*other))
     total = _precise(maps.sum((2, 3), dtype=torch.float32)).sum(0)
     if other is maps:
         return total, _precise(torch.linalg.vector_norm(maps, dim=(2, 3), dtype=torch.float32)).square().sum(0)
@@ -73,10 +73,11 @@ def _round_share(share:float) -> float:
     "To few binary digits: within a hundredth of the share that is dropped, and of the share that is kept."
     rounded = (round(share*2**digits)/2**digits for digits in range(17))
     close = (each for each in rounded if abs(each - share) <= min(share, 1 - share)/100)
-    return next(close, min(max(share, 2**-16), 1 - 2**-16))
+    return next(close, min(max(round(share*2**16), 1), 2**16 - 1)/2**16)
 
 # %% ../../nbs/04b_model.fast_path.ipynb #cell-025
-@torch.library.custom_op("galaxy_classifier::draw_words", mutates_args=())
+@torch.library.custom_op("galaxy_classifier::draw_words", mutates_args=(),
+                         schema="(Tensor seed, SymInt[] shape, SymInt fields, float share) -> Tensor")
 def _draw_words(
     seed:torch.Tensor, # one integer
     shape:list[int], # N, K, H, W
@@ -86,13 +87,13 @@ def _draw_words(
     "Random words: a bit is 1 if its field is kept."
     types = torch.int8, torch.int16, torch.int32, torch.int64
     narrow = next((kind for kind in types if fields <= 8*kind.itemsize), torch.int64)
-    count, random = math.prod(shape), np.random.Generator(np.random.SFC64(int(seed)))
-    size = -(-count*narrow.itemsize//8)
+    count, random = math.prod(shape), np.random.SFC64(int(seed))
+    size = max(1, -(-count*narrow.itemsize//8))
     kept, of = (1 - share).as_integer_ratio()
-    words = random.integers(2**64, size=size, dtype=np.uint64)
+    words = random.random_raw(size)
     for place in range(1, of.bit_length() - 1): # the last digit is always 1
         combine = np.bitwise_or if kept >> place & 1 else np.bitwise_and
-        combine(words, random.integers(2**64, size=size, dtype=np.uint64), out=words)
+        combine(words, random.random_raw(size), out=words)
     batch, depth, *sides = shape
     words = torch.from_numpy(words).view(narrow)[:count].view(batch, *sides, depth).permute(0, 3, 1, 2)
     return words.to(torch.int32 if fields <= 32 else torch.int64)
@@ -282,8 +283,9 @@ class _FusedNorm(torch.autograd.Function):
     def backward(context, change, *_):
         maps, weight, *rest = context.saved_tensors
         mean, inverse, count, sizes, gain = context.rest
-        in_pieces = _goes_in_pieces(maps)
-        if torch.compiler.is_compiling(): change, sums = _positive_anew(change, maps, *rest, sizes)
+        was_compiled = len(rest) > 1
+        in_pieces = _goes_in_pieces(maps) and not was_compiled
+        if was_compiled: change, sums = _positive_anew(change, maps, *rest, sizes)
         else: change, sums = (_positive_in_pieces if in_pieces else _where_positive)(change, maps, *rest)
         of_bias, with_maps = (gain*_field_sums(values, sizes) for values in sums)
         of_weight, scale = inverse*(with_maps - mean*of_bias), _precise(weight)*inverse
@@ -396,7 +398,8 @@ class _Blur(torch.autograd.Function):
         return F.conv_transpose2d(change, kernel.to(change), output_padding=remainder, **how), None, None, None
 
 def _run_blurred_pooling(layer:enn.PointwiseAvgPoolAntialiased2D, maps:torch.Tensor, _) -> torch.Tensor:
-    if maps.device.type == "cpu": return _Blur.apply(maps, layer.filter, layer.stride, layer.padding)
+    if layer.training and maps.device.type == "cpu":
+        return _Blur.apply(maps, layer.filter, layer.stride, layer.padding)
     return F.conv2d(maps, layer.filter, stride=layer.stride, padding=layer.padding, groups=maps.shape[1])
 
 def _run_group_pooling(layer:enn.GroupPooling, maps:torch.Tensor, _) -> torch.Tensor:

@@ -150,8 +150,8 @@ _LAYERS:dict[str, Callable] = dict(reference=_reference_layers, residual=_residu
 # %% ../../nbs/04c_model.networks.ipynb #cell-039
 def _flush_mask(features:"EquivariantFeatures", *_):
     "Round tiny values of the mask to 0."
-    mask = features.mask.mask.data
-    mask[mask < torch.finfo(mask.dtype).eps] = 0
+    mask = features.mask.mask
+    mask.data = torch.where(mask < 2**-23, 0., mask.data) # not in place: it may be someone else's tensor
 
 class EquivariantFeatures(nn.Module):
     "Steerable layers between a mask and a group pooling: (N,3,size,size) to (N,2n,h,w)."
@@ -438,7 +438,7 @@ def compile_network(
         raise GalaxyError("compiling a network needs a C++ compiler, and none is on the path. "
                           "Install g++, or leave out `compile`.")
     # With `fallback_random`, dropout draws the same numbers as without compiling.
-    # The limits let the compiler compute a short formula twice, instead of writing and reading its result.
+    # The limits let the compiler compute a formula twice, instead of writing and reading its result.
     options = dict(fallback_random=True, realize_reads_threshold=16, realize_opcount_threshold=100)
     if isinstance(model.features, EquivariantFeatures):
         model.features.run = torch.compile(run_layers, options=options)
