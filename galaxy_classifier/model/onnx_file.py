@@ -85,6 +85,8 @@ def read_onnx(
         raise GalaxyError(f"{path} has notes that are not JSON. Copy it again.") from None
 
 # %% ../../nbs/04g_model.onnx_file.ipynb #cell-021
+_SETTINGS = {"session.x64quantprecision": "1", "session.intra_op.allow_spinning": "0"}
+
 def start_session(
     model:onnx.ModelProto, # from `read_onnx`, or a part of it
     threads:int=0, # 0: all cores
@@ -92,6 +94,7 @@ def start_session(
     "Open a model in onnxruntime. Raises `GalaxyError` for a model that it cannot run."
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads, options.log_severity_level = threads, 4
+    for name, value in _SETTINGS.items(): options.add_session_config_entry(name, value)
     try: return onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
     except Exception as error: # as in `_load_onnx`
         reason = printable(f"{type(error).__name__}: {error}", 200)
