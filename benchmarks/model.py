@@ -14,7 +14,6 @@ itself. All are compared with escnn as it runs by itself, with its own mask.
 import argparse
 import json
 import os
-import platform
 import resource
 import subprocess
 import sys
@@ -195,17 +194,6 @@ def measure(name, device, size, batch, repeats):
     return dict(seconds=min(seconds), gigabytes=memory(device) - before)
 
 
-def processor(device):
-    """The processor by name, with the widest instructions that PyTorch uses, or the GPU."""
-    if device.type == "cuda":
-        return hardware(device)
-    lines = Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else []
-    name = next(
-        (line.partition(":")[2].strip() for line in lines if line.startswith("model name")), platform.processor()
-    )
-    return f"{name}, {torch.backends.cpu.get_cpu_capability()}, {torch.get_num_threads()} threads"
-
-
 def ask(name, options):
     """Measure a row in a process of its own."""
     row, command = name.removesuffix(HANDED_BACK), [sys.executable, __file__]
@@ -280,14 +268,14 @@ def main():
     shown = ["seconds", "faster", "gigabytes", "memory", "gigaflop", "floors"]
     table = pd.DataFrame(rows).T.reindex(columns=shown)
     print(
-        f"{options.size} px, batches of {options.batch}, {processor(device)}; "
+        f"{options.size} px, batches of {options.batch}, {hardware(device)}; "
         f"a wide convolution reaches {peak:.0f} GFLOP/s",
         table.to_string(float_format="{:.3g}".format),
         sep="\n",
     )
     print_targets(rows)
     if options.output:
-        found = dict(commit=git_commit(), hardware=hardware(device), processor=processor(device), size=options.size)
+        found = dict(commit=git_commit(), hardware=hardware(device), size=options.size)
         save_json(options.output, found | dict(batch=options.batch, gigaflop_per_second=peak, rows=rows))
 
 

@@ -390,14 +390,15 @@ def _rows_at_once(maps:torch.Tensor, kernel:torch.Tensor) -> int: # 0: all
 def _kernel_gradient(
     change:torch.Tensor, maps:torch.Tensor, # (N,O,H,W) gradient of the output, (N,I,H,W) input
     kernel:torch.Tensor, # (O,I,s,s), for its shape
-    padding:int,
+    padding:int, # at most s//2
     rows:int, # of the output, at once
 ) -> torch.Tensor: # (O,I,s,s)
     "Gradient of a convolution's kernel, some rows at a time."
     total, height, size = torch.zeros_like(kernel), maps.shape[2], kernel.shape[2]
-    for place, piece in zip(range(-padding, height, rows), change.split(rows, 2)):
-        end = place + piece.shape[2] + size - 1
-        source = F.pad(maps[:, :, max(place, 0):end], (0, 0, max(-place, 0), max(end - height, 0)))
+    for number, piece in enumerate(change.split(rows, 2)):
+        start = number*rows - padding # among the rows of the maps
+        end = start + piece.shape[2] + size - 1
+        source = F.pad(maps[:, :, max(start, 0):end], (0, 0, max(-start, 0), max(end - height, 0)))
         total += torch.nn.grad.conv2d_weight(source, kernel.shape, piece, padding=(0, padding))
     return total
 

@@ -343,14 +343,21 @@ def _find_commit() -> str:
     return head.stdout.strip() + ("+" if changed else "")
 
 # %% ../../nbs/05e_training.tracking.ipynb #cell-049
+def _cpu_name() -> str:
+    "The processor by name where Linux tells it, by kind elsewhere."
+    with suppress(OSError):
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            if line.startswith("model name"): return line.partition(":")[2].strip()
+    return platform.machine()
+
 def hardware(
     device=None, # a torch.device; None: the CPU
 ) -> str: # for result files
-    "Name of the GPU, or of the CPU with its number of threads."
+    "Name of the GPU, or of the CPU with the widest instructions that PyTorch uses and its number of threads."
     import torch  # imported here so that commands that only use MLflow start fast
     if device is not None and device.type == "cuda": return torch.cuda.get_device_name(device)
     threads = torch.get_num_threads()
-    return f"{platform.machine()} CPU, {threads} thread{'s'*(threads > 1)}"
+    return f"{_cpu_name()} CPU, {torch.backends.cpu.get_cpu_capability()}, {threads} thread{'s'*(threads > 1)}"
 
 # %% ../../nbs/05e_training.tracking.ipynb #cell-051
 _PACKAGES = "torch", "escnn", "numpy", "lightning", "kornia", "optuna", "mlflow", "onnx"
