@@ -375,35 +375,36 @@ def pooling_width(
     return width
 
 # %% ../../nbs/04b_model.fast_path.ipynb #grad-001
-_HAS_AVX2 = torch.backends.cpu.get_cpu_capability() == "AVX2" # and not AVX-512
-_CACHED, _FEW = 2**18, 16 # numbers of an image that stay in the cache (1 MB); fewer channels are not worth it
+_HAS_AVX2 = torch.backends.cpu.get_cpu_capability() == "AVX2" # but not AVX-512
+_CACHED, _FEW = 2**18, 16 # numbers of an image that stay in the cache (1 MB); with fewer channels, nothing is gained
 
 def _rows_at_once(maps:torch.Tensor, kernel:torch.Tensor) -> int: # 0: all
     "Of how many rows to compute the gradient of a kernel at once."
     is_slow = _HAS_AVX2 and maps.device.type == "cpu" and kernel.requires_grad and maps.shape[1] >= _FEW
     rows = max(1, _CACHED//(maps.shape[3]*(maps.shape[1] + kernel.shape[0])))
-    return rows if is_slow and 3*rows < maps.shape[2] else 0
+    return rows if is_slow and 3*rows < maps.shape[2] else 0 # two or three pieces gain nothing
 
 # %% ../../nbs/04b_model.fast_path.ipynb #grad-003
 @torch.library.custom_op("galaxy_classifier::kernel_gradient", mutates_args=(),
-                         schema="(Tensor change, Tensor maps, Tensor kernel, SymInt padding, SymInt rows) -> Tensor")
+                         schema="(Tensor change, Tensor maps, SymInt size, SymInt padding, SymInt rows) -> Tensor")
 def _kernel_gradient(
     change:torch.Tensor, maps:torch.Tensor, # (N,O,H,W) gradient of the output, (N,I,H,W) input
-    kernel:torch.Tensor, # (O,I,s,s), for its shape
+    size:int, # s of the kernel
     padding:int, # at most s//2
     rows:int, # of the output, at once
 ) -> torch.Tensor: # (O,I,s,s)
     "Gradient of a convolution's kernel, some rows at a time."
-    total, height, size = torch.zeros_like(kernel), maps.shape[2], kernel.shape[2]
+    shape, height = (change.shape[1], maps.shape[1], size, size), maps.shape[2]
+    total = change.new_zeros(shape, dtype=torch.promote_types(change.dtype, torch.float32))
     for number, piece in enumerate(change.split(rows, 2)):
         start = number*rows - padding # among the rows of the maps
         end = start + piece.shape[2] + size - 1
         source = F.pad(maps[:, :, max(start, 0):end], (0, 0, max(-start, 0), max(end - height, 0)))
-        total += torch.nn.grad.conv2d_weight(source, kernel.shape, piece, padding=(0, padding))
-    return total
+        total += torch.nn.grad.conv2d_weight(source, shape, piece, padding=(0, padding))
+    return total.to(change.dtype)
 
 @_kernel_gradient.register_fake
-def _(change, maps, kernel, padding, rows): return torch.empty_like(kernel)
+def _(change, maps, size, padding, rows): return change.new_empty((change.shape[1], maps.shape[1], size, size))
 
 # %% ../../nbs/04b_model.fast_path.ipynb #grad-004
 class _Convolution(torch.autograd.Function):
@@ -420,7 +421,7 @@ class _Convolution(torch.autograd.Function):
         maps, kernel = maps.to(change), kernel.to(change)
         of_maps = torch.ops.aten.convolution_backward(
             change, maps, kernel, None, [1, 1], [padding]*2, [1, 1], False, [0, 0], 1, [True, False, False])[0]
-        return of_maps, _kernel_gradient(change, maps, kernel, padding, rows), None, None
+        return of_maps, _kernel_gradient(change, maps, kernel.shape[2], padding, rows), None, None
 
 def _convolve(maps:torch.Tensor, kernel:torch.Tensor, padding:int=0) -> torch.Tensor:
     "Convolution, with the faster gradient."

@@ -348,7 +348,7 @@ def _cpu_name() -> str:
     with suppress(OSError):
         for line in Path("/proc/cpuinfo").read_text().splitlines():
             if line.startswith("model name"): return line.partition(":")[2].strip()
-    return platform.machine()
+    return f"{platform.machine()} CPU"
 
 def hardware(
     device=None, # a torch.device; None: the CPU
@@ -357,7 +357,7 @@ def hardware(
     import torch  # imported here so that commands that only use MLflow start fast
     if device is not None and device.type == "cuda": return torch.cuda.get_device_name(device)
     threads = torch.get_num_threads()
-    return f"{_cpu_name()} CPU, {torch.backends.cpu.get_cpu_capability()}, {threads} thread{'s'*(threads > 1)}"
+    return f"{_cpu_name()}, {torch.backends.cpu.get_cpu_capability()}, {threads} thread{'s'*(threads > 1)}"
 
 # %% ../../nbs/05e_training.tracking.ipynb #cell-051
 _PACKAGES = "torch", "escnn", "numpy", "lightning", "kornia", "optuna", "mlflow", "onnx"
