@@ -26,7 +26,7 @@ ENVIRONMENT["PYTHONUNBUFFERED"] = "1" # so that what was printed before a timeou
 ENVIRONMENT.setdefault("UV_FIND_LINKS", os.environ.get("PIP_FIND_LINKS", "")) # as in the Makefile
 PYTHONS = "3.11", "3.12", "3.13"
 # Seconds for one program, and for the notebooks of each run: a hang is a failure.
-TIMEOUT, FAST_TIMEOUT, PARALLEL_TIMEOUT, SERIAL_TIMEOUT = 900, 600, 1800, 1200
+TIMEOUT, FAST_TIMEOUT, PARALLEL_TIMEOUT, SERIAL_TIMEOUT = 900, 600, 2100, 1200
 MOST_OUTPUT = 12_000 # characters that are shown of what failed
 KILL = ["benchmarks/kill.py", "--kills", 0, "--row", 2, "--seed", 1, "--only"]
 GPU = ["benchmarks/gpu.py", "--steps", 2, "--curve", 4, "--images", 24]
